@@ -1,0 +1,437 @@
+/* The Node-API addon: what TypeScript can't do by itself. Four functions:
+ *
+ *     syscall(nr, ...args)     a raw system call
+ *     address(buffer)          the address of a buffer, for structures that point to others
+ *     start(request)           starts the stage
+ *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended
+ *
+ * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */
+#define _GNU_SOURCE
+#define NAPI_VERSION 8
+#include <node_api.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "syscall.h"
+
+#define NR_CLOSE_RANGE 436
+#define CLOSE_RANGE_CLOEXEC_ 4u
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u
+#endif
+
+/* The stage, as it was linked (see scripts/build.mjs). */
+__asm__(".section .rodata\n.balign 16\n.globl stage_image\n.hidden stage_image\nstage_image:\n.incbin \"" STAGE_FILE "\"\n"
+        ".globl stage_image_end\n.hidden stage_image_end\nstage_image_end:\n.previous\n");
+extern const uint8_t stage_image[] __attribute__((visibility("hidden")));
+extern const uint8_t stage_image_end[] __attribute__((visibility("hidden")));
+
+struct instance {
+    int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
+    int epoll;  /* -1 before the first watch */
+    int quit;   /* eventfd that ends the thread */
+    pthread_t thread;
+    napi_threadsafe_function ready;
+    uint32_t watched;
+};
+
+static napi_value number(napi_env env, int64_t value) {
+    napi_value result;
+    napi_create_int64(env, value, &result);
+    return result;
+}
+
+static napi_value type_error(napi_env env, const char *message) {
+    napi_throw_type_error(env, NULL, message);
+    return NULL;
+}
+
+static bool buffer_address(napi_env env, napi_value value, void **address) {
+    bool is;
+    if (napi_is_typedarray(env, value, &is) == napi_ok && is)
+        return napi_get_typedarray_info(env, value, NULL, NULL, address, NULL, NULL) == napi_ok;
+    if (napi_is_arraybuffer(env, value, &is) == napi_ok && is)
+        return napi_get_arraybuffer_info(env, value, address, NULL) == napi_ok;
+    if (napi_is_dataview(env, value, &is) == napi_ok && is)
+        return napi_get_dataview_info(env, value, NULL, address, NULL, NULL) == napi_ok;
+    return false;
+}
+
+/* syscall(nr, ...args): number. An argument is a number or bigint, a buffer (its address), a string (the address of
+ * a copy, ended by NUL), or undefined or null (0). */
+static napi_value binding_syscall(napi_env env, napi_callback_info info) {
+    size_t argc = 7;
+    napi_value argv[7];
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    int64_t nr;
+    if (argc < 1 || napi_get_value_int64(env, argv[0], &nr) != napi_ok)
+        return type_error(env, "syscall: the first argument is the number of the system call");
+    int64_t arg[6] = {0};
+    char *copies[6] = {0};
+    const char *wrong = NULL;
+    for (size_t i = 1; i < argc && i < 7 && !wrong; i++) {
+        napi_valuetype type;
+        napi_typeof(env, argv[i], &type);
+        bool lossless;
+        size_t length;
+        void *address;
+        switch (type) {
+        case napi_number:
+            napi_get_value_int64(env, argv[i], &arg[i - 1]);
+            break;
+        case napi_bigint: {
+            uint64_t word;
+            napi_get_value_bigint_int64(env, argv[i], &arg[i - 1], &lossless);
+            if (!lossless) {
+                napi_get_value_bigint_uint64(env, argv[i], &word, &lossless);
+                arg[i - 1] = (int64_t)word;
+                if (!lossless)
+                    wrong = "syscall: a bigint has more than 64 bits";
+            }
+            break;
+        }
+        case napi_string:
+            napi_get_value_string_utf8(env, argv[i], NULL, 0, &length);
+            copies[i - 1] = malloc(length + 1);
+            if (!copies[i - 1]) {
+                wrong = "syscall: out of memory";
+                break;
+            }
+            napi_get_value_string_utf8(env, argv[i], copies[i - 1], length + 1, &length);
+            if (strlen(copies[i - 1]) != length)
+                wrong = "syscall: a string holds a NUL character";
+            arg[i - 1] = (int64_t)copies[i - 1];
+            break;
+        case napi_undefined:
+        case napi_null:
+            break;
+        default:
+            if (buffer_address(env, argv[i], &address))
+                arg[i - 1] = (int64_t)address;
+            else
+                wrong = "syscall: an argument is no number, bigint, string, buffer or null";
+        }
+    }
+    long result = wrong ? 0 : syscall6(nr, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+    for (int i = 0; i < 6; i++)
+        free(copies[i]);
+    return wrong ? type_error(env, wrong) : number(env, result);
+}
+
+/* address(buffer): bigint. Valid as long as the buffer is reachable. */
+static napi_value binding_address(napi_env env, napi_callback_info info) {
+    size_t argc = 1;
+    napi_value argv[1], result;
+    void *address;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    if (argc < 1 || !buffer_address(env, argv[0], &address))
+        return type_error(env, "address: the argument is no buffer");
+    napi_create_bigint_uint64(env, (uint64_t)address, &result);
+    return result;
+}
+
+/* The stage as a sealed memfd: nobody, not even we, can change it any more. */
+static int stage_memfd(void) {
+    int fd = (int)syscall6(SYS_memfd_create, (long)"tare-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC, 0, 0, 0, 0);
+    if (fd == -EINVAL) /* before Linux 6.3: no MFD_EXEC, and memfds are executable */
+        fd = (int)syscall6(SYS_memfd_create, (long)"tare-stage", MFD_CLOEXEC | MFD_ALLOW_SEALING, 0, 0, 0, 0);
+    if (fd < 0)
+        return fd;
+    size_t size = (size_t)(stage_image_end - stage_image);
+    long done = syscall6(SYS_write, fd, (long)stage_image, (long)size, 0, 0, 0);
+    if (done == (long)size)
+        done = syscall6(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, 0, 0, 0);
+    if (done != 0) {
+        close(fd);
+        return done < 0 ? (int)done : -EIO;
+    }
+    return fd;
+}
+
+struct child {
+    int stage;
+    const int32_t *slots; /* slots[i] becomes descriptor i of the stage; -1 leaves it closed */
+    int32_t count;
+    int error; /* written by the child, which shares our memory until it execs */
+};
+
+#define STAGE_MAX_SLOTS 256
+
+/* Runs in the child on a stack of its own, but in the memory of the parent, whose calling thread is suspended until
+ * the exec: as after vfork(2). So: system calls only, and nothing written but the stack and `error`. */
+__attribute__((noreturn, used)) static void child_main(struct child *child) {
+    int32_t from[STAGE_MAX_SLOTS];
+    long result = 0;
+    /* clone3 has reset the handlers; what the parent ignores (Node ignores SIGPIPE) would stay ignored. */
+    struct {
+        void *handler;
+        unsigned long flags;
+        void *restorer;
+        uint64_t mask;
+    } action = {0};
+    for (int signal = 1; signal <= 64; signal++) {
+        if (signal == SIGKILL || signal == SIGSTOP)
+            continue;
+        struct {
+            void *handler;
+            unsigned long flags;
+            void *restorer;
+            uint64_t mask;
+        } old;
+        if (syscall6(SYS_rt_sigaction, signal, 0, (long)&old, 8, 0, 0) == 0 && old.handler != 0)
+            syscall6(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
+    }
+    /* First out of the way of the slots, then each into its own. */
+    for (int i = 0; i < child->count && result >= 0; i++) {
+        from[i] = child->slots[i];
+        if (from[i] >= 0 && from[i] < child->count)
+            result = from[i] = (int32_t)syscall6(SYS_fcntl, from[i], F_DUPFD_CLOEXEC, child->count, 0, 0, 0);
+    }
+    for (int i = 0; i < child->count && result >= 0; i++) {
+        if (from[i] >= 0)
+            result = syscall6(SYS_dup3, from[i], i, 0, 0, 0, 0);
+        else
+            syscall6(SYS_close, i, 0, 0, 0, 0, 0);
+    }
+    if (result >= 0)
+        result = syscall6(NR_CLOSE_RANGE, child->count, ~0u, CLOSE_RANGE_CLOEXEC_, 0, 0, 0);
+    if (result >= 0) {
+        uint64_t none = 0;
+        syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8, 0, 0);
+        const char *argv[] = {"tare", NULL}, *envp[] = {NULL};
+        result = syscall6(SYS_execveat, child->stage, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0);
+    }
+    child->error = (int)-result;
+    for (;;)
+        syscall6(SYS_exit_group, 125, 0, 0, 0, 0, 0);
+}
+
+/* long stage_clone(struct clone_args *, size_t, struct child *): clone3 whose child, on the stack that the arguments
+ * name, goes to child_main and never comes back. C can't say this: a function can't return twice on two stacks. */
+long stage_clone(struct clone_args *args, size_t size, struct child *child) __attribute__((visibility("hidden")));
+#if defined(__x86_64__)
+__asm__(".text\n.globl stage_clone\n.hidden stage_clone\n.type stage_clone, @function\nstage_clone:\n"
+        " mov %rdx, %r8\n mov $435, %eax\n syscall\n test %rax, %rax\n jnz 1f\n"
+        " xor %ebp, %ebp\n mov %r8, %rdi\n call child_main\n"
+        "1: ret\n.size stage_clone, .-stage_clone\n");
+#else
+__asm__(".text\n.globl stage_clone\n.hidden stage_clone\n.type stage_clone, %function\nstage_clone:\n"
+        " mov x3, x2\n mov x8, #435\n svc 0\n cbnz x0, 1f\n"
+        " mov x29, xzr\n mov x0, x3\n bl child_main\n"
+        "1: ret\n.size stage_clone, .-stage_clone\n");
+#endif
+
+static struct instance *instance_of(napi_env env) {
+    void *data;
+    napi_get_instance_data(env, &data);
+    return data;
+}
+
+/* start(flags, slots, cgroup, result): the pid of the new stage; its pidfd in result[0].
+ *
+ * The clone is of vfork's kind (CLONE_VM | CLONE_VFORK): no page table is copied, so that its cost doesn't grow with
+ * our heap; the calling thread waits until the child has become the stage, which is one exec of 2 KiB. `flags` are
+ * the namespaces that have to be made by the clone itself (pid and user: a process can't enter a new pid namespace,
+ * only its children do). `cgroup`: a descriptor of a cgroup v2 directory that it is born in, or -1. */
+static napi_value binding_start(napi_env env, napi_callback_info info) {
+    size_t argc = 4, count, results;
+    napi_value argv[4];
+    int64_t flags;
+    int32_t cgroup;
+    void *slots, *result;
+    napi_typedarray_type type, result_type;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    if (argc < 4 || napi_get_value_int64(env, argv[0], &flags) != napi_ok ||
+        napi_get_typedarray_info(env, argv[1], &type, &count, &slots, NULL, NULL) != napi_ok || type != napi_int32_array ||
+        count > STAGE_MAX_SLOTS || napi_get_value_int32(env, argv[2], &cgroup) != napi_ok ||
+        napi_get_typedarray_info(env, argv[3], &result_type, &results, &result, NULL, NULL) != napi_ok ||
+        result_type != napi_int32_array || results < 1)
+        return type_error(env, "start: takes flags, an Int32Array of at most 256 descriptors, a descriptor and an Int32Array");
+    struct instance *instance = instance_of(env);
+    if (instance->stage < 0) {
+        int fd = stage_memfd();
+        if (fd < 0)
+            return number(env, fd);
+        instance->stage = fd;
+    }
+    _Alignas(16) uint8_t stack[16384];
+    int pidfd = -1;
+    struct child child = {instance->stage, slots, (int32_t)count, 0};
+    struct clone_args args = {
+        .flags = (uint64_t)flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .pidfd = (uint64_t)&pidfd,
+        .exit_signal = SIGCHLD,
+        .stack = (uint64_t)stack,
+        .stack_size = sizeof stack,
+        .cgroup = (uint64_t)(cgroup >= 0 ? cgroup : 0),
+    };
+    /* No handler may run in the child: it would run in our memory. */
+    uint64_t all = ~0ull, before;
+    syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8, 0, 0);
+    long pid = stage_clone(&args, sizeof args, &child);
+    syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
+    if (pid > 0 && *(volatile int *)&child.error != 0) {
+        syscall6(SYS_wait4, pid, 0, 0, 0, 0, 0);
+        close(pidfd);
+        pid = -child.error;
+    }
+    if (pid > 0)
+        ((int32_t *)result)[0] = pidfd;
+    return number(env, pid);
+}
+
+/* One thread waits for all descriptors, however many containers there are. */
+struct watch {
+    int fd;
+    napi_ref callback;
+};
+
+static void *watch_main(void *data) {
+    struct instance *instance = data;
+    for (;;) {
+        struct epoll_event events[64];
+        int count = epoll_wait(instance->epoll, events, 64, -1);
+        for (int i = 0; i < count; i++) {
+            if (!events[i].data.ptr)
+                return NULL;
+            napi_call_threadsafe_function(instance->ready, events[i].data.ptr, napi_tsfn_nonblocking);
+        }
+    }
+}
+
+static void watch_ready(napi_env env, napi_value unused, void *context, void *data) {
+    struct watch *watch = data;
+    struct instance *instance = context;
+    (void)unused;
+    if (!env) {
+        free(watch);
+        return;
+    }
+    napi_value callback, undefined;
+    epoll_ctl(instance->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    napi_get_reference_value(env, watch->callback, &callback);
+    napi_delete_reference(env, watch->callback);
+    free(watch);
+    if (--instance->watched == 0)
+        napi_unref_threadsafe_function(env, instance->ready);
+    napi_get_undefined(env, &undefined);
+    napi_call_function(env, undefined, callback, 0, NULL, NULL);
+}
+
+static void watch_stop(void *data) {
+    struct instance *instance = data;
+    uint64_t one = 1;
+    if (write(instance->quit, &one, sizeof one) == sizeof one)
+        pthread_join(instance->thread, NULL);
+    close(instance->quit);
+    close(instance->epoll);
+    instance->epoll = -1;
+}
+
+static int watch_begin(napi_env env, struct instance *instance) {
+    napi_value name;
+    int error = 0;
+    int epoll = epoll_create1(EPOLL_CLOEXEC), quit = eventfd(0, EFD_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll < 0 || quit < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, quit, &event) < 0)
+        error = errno;
+    napi_create_string_utf8(env, "tare", NAPI_AUTO_LENGTH, &name);
+    if (!error && napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, instance, watch_ready, &instance->ready) != napi_ok)
+        error = ENOMEM;
+    if (!error) {
+        instance->epoll = epoll;
+        instance->quit = quit;
+        /* The thread takes no signal: those are the main thread's. */
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        error = pthread_create(&instance->thread, NULL, watch_main, instance);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (error)
+            napi_release_threadsafe_function(instance->ready, napi_tsfn_abort);
+    }
+    if (error) {
+        close(epoll);
+        close(quit);
+        instance->epoll = -1;
+        return error;
+    }
+    napi_unref_threadsafe_function(env, instance->ready);
+    napi_add_env_cleanup_hook(env, watch_stop, instance);
+    return 0;
+}
+
+/* watch(fd, callback): calls back once, when the descriptor is readable or its other end is gone. The descriptor
+ * must stay open until then. While something is watched, the process stays. */
+static napi_value binding_watch(napi_env env, napi_callback_info info) {
+    size_t argc = 2;
+    napi_value argv[2];
+    int32_t fd;
+    napi_valuetype type = napi_undefined;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    if (argc == 2)
+        napi_typeof(env, argv[1], &type);
+    if (type != napi_function || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
+        return type_error(env, "watch: takes a descriptor and a function");
+    struct instance *instance = instance_of(env);
+    if (instance->epoll < 0) {
+        int error = watch_begin(env, instance);
+        if (error)
+            return number(env, -error);
+    }
+    struct watch *watch = malloc(sizeof *watch);
+    if (!watch)
+        return number(env, -ENOMEM);
+    watch->fd = fd;
+    napi_create_reference(env, argv[1], 1, &watch->callback);
+    if (instance->watched++ == 0)
+        napi_ref_threadsafe_function(env, instance->ready);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = watch};
+    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        int error = errno;
+        if (--instance->watched == 0)
+            napi_unref_threadsafe_function(env, instance->ready);
+        napi_delete_reference(env, watch->callback);
+        free(watch);
+        return number(env, -error);
+    }
+    return number(env, 0);
+}
+
+static void instance_free(napi_env env, void *data, void *hint) {
+    struct instance *instance = data;
+    (void)env;
+    (void)hint;
+    if (instance->stage >= 0)
+        close(instance->stage);
+    free(instance);
+}
+
+NAPI_MODULE_INIT() {
+    struct instance *instance = calloc(1, sizeof *instance);
+    if (!instance)
+        return NULL;
+    instance->stage = instance->epoll = -1;
+    napi_set_instance_data(env, instance, instance_free, NULL);
+    napi_property_descriptor functions[] = {
+        {"syscall", NULL, binding_syscall, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"address", NULL, binding_address, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"start", NULL, binding_start, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"watch", NULL, binding_watch, NULL, NULL, NULL, napi_enumerable, NULL},
+    };
+    napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+    return exports;
+}

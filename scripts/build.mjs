@@ -1,0 +1,52 @@
+// Builds what a checkout needs: the stage, the addon that carries it, and the TypeScript.
+// `node scripts/build.mjs native` builds the native part alone (an installed package does that).
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const build = join(root, 'build')
+
+const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wvla', '-Wstrict-prototypes']
+
+/** Without libc, without anything: what is in the file is what runs. */
+const stageFlags = [
+  '-std=gnu11', '-Os', '-static', '-nostdlib', '-ffreestanding', '-fno-builtin', '-fno-stack-protector',
+  '-fno-asynchronous-unwind-tables', '-fno-pic', '-no-pie', '-s',
+  '-Wl,--build-id=none,-z,noseparate-code,-z,norelro,-z,noexecstack',
+] // prettier-ignore
+
+const stale = (target, sources) =>
+  !existsSync(target) || sources.some((source) => statSync(source).mtimeMs > statSync(target).mtimeMs)
+
+const run = (command, args) => {
+  try {
+    execFileSync(command, args, { cwd: root, stdio: 'inherit' })
+  } catch (error) {
+    if (error.code === 'ENOENT') console.error(`cannot run ${command}: it is not installed`)
+    process.exit(1)
+  }
+}
+
+export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
+  mkdirSync(out, { recursive: true })
+  const stage = join(out, 'stage')
+  const addon = join(out, 'tare.node')
+  const shared = ['native/syscall.h', 'scripts/build.mjs'].map((file) => join(root, file))
+  const stageSources = [...shared, ...['plan.h', 'walk.h', 'stage.c'].map((file) => join(root, 'native', file))]
+  if (stale(stage, stageSources)) run(cc, [...stageFlags, ...warnings, '-o', stage, 'native/stage.c'])
+  if (stale(addon, [...shared, stage, join(root, 'native/binding.c')])) {
+    const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'))
+    run(cc, [
+      '-std=gnu11', '-O2', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-fno-stack-protector', ...warnings,
+      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', '-Wl,-z,noexecstack',
+    ]) // prettier-ignore
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  native()
+  if (process.argv[2] !== 'native') run(join(root, 'node_modules/.bin/tsc'), [])
+}
