@@ -1,8 +1,9 @@
-/* The Node-API addon: what TypeScript can't do by itself. Four functions:
+/* The Node-API addon: what TypeScript can't do by itself. Five functions:
  *
  *     syscall(nr, ...args)     a raw system call
  *     address(buffer)          the address of a buffer, for structures that point to others
- *     start(request)           starts the stage
+ *     start(…)                 starts the stage
+ *     proceed(child)           lets a stage go on that waits for its id maps
  *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended
  *
  * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -161,47 +164,57 @@ static int stage_memfd(void) {
     return fd;
 }
 
+#define STAGE_MAX_SLOTS 256
+#define STAGE_STACK_SIZE 16384
+
+/* What the child needs until it has become the stage. It shares our memory, so this is memory too by which it tells. */
 struct child {
+    _Alignas(16) uint8_t stack[STAGE_STACK_SIZE];
     int stage;
-    const int32_t *slots; /* slots[i] becomes descriptor i of the stage; -1 leaves it closed */
     int32_t count;
-    int error; /* written by the child, which shares our memory until it execs */
+    int32_t slots[STAGE_MAX_SLOTS]; /* slots[i] becomes descriptor i of the stage; -1 leaves it closed */
+    uint64_t ignored;               /* signals that we ignore: bit n - 1 for signal n */
+    bool held;                      /* wait for `go`, then become root of the new user namespace */
+    uint32_t go;
+    uint32_t tid;   /* cleared by the kernel when the child has left our memory */
+    int32_t error; /* why it couldn't become the stage */
 };
 
-#define STAGE_MAX_SLOTS 256
-
-/* Runs in the child on a stack of its own, but in the memory of the parent, whose calling thread is suspended until
- * the exec: as after vfork(2). So: system calls only, and nothing written but the stack and `error`. */
+/* Runs in the child on a stack of its own, but in our memory, as after vfork(2). So: system calls only, and nothing
+ * written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked. */
 __attribute__((noreturn, used)) static void child_main(struct child *child) {
-    int32_t from[STAGE_MAX_SLOTS];
     long result = 0;
-    /* clone3 has reset the handlers; what the parent ignores (Node ignores SIGPIPE) would stay ignored. */
+    /* What we ignore (Node ignores SIGPIPE) would stay ignored. */
     struct {
         void *handler;
         unsigned long flags;
         void *restorer;
         uint64_t mask;
     } action = {0};
-    for (int signal = 1; signal <= 64; signal++) {
-        if (signal == SIGKILL || signal == SIGSTOP)
-            continue;
-        struct {
-            void *handler;
-            unsigned long flags;
-            void *restorer;
-            uint64_t mask;
-        } old;
-        if (syscall6(SYS_rt_sigaction, signal, 0, (long)&old, 8, 0, 0) == 0 && old.handler != 0)
+    for (int signal = 1; signal <= 64; signal++)
+        if (child->ignored >> (signal - 1) & 1)
             syscall6(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
+    /* A process keeps its capabilities over an exec only as root of its user namespace, or else it would arrive at the
+     * stage without any: so first the id maps have to be there. Should our parent end before, we end with it. */
+    if (child->held) {
+        syscall6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+        while (__atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0)
+            syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, 0, 0, 0, 0);
+        result = syscall6(SYS_setresgid, 0, 0, 0, 0, 0, 0);
+        if (result >= 0)
+            result = syscall6(SYS_setresuid, 0, 0, 0, 0, 0, 0);
     }
     /* First out of the way of the slots, then each into its own. */
+    int32_t from[STAGE_MAX_SLOTS];
     for (int i = 0; i < child->count && result >= 0; i++) {
         from[i] = child->slots[i];
-        if (from[i] >= 0 && from[i] < child->count)
+        if (from[i] >= 0 && from[i] < child->count && from[i] != i)
             result = from[i] = (int32_t)syscall6(SYS_fcntl, from[i], F_DUPFD_CLOEXEC, child->count, 0, 0, 0);
     }
     for (int i = 0; i < child->count && result >= 0; i++) {
-        if (from[i] >= 0)
+        if (from[i] == i)
+            result = syscall6(SYS_fcntl, i, F_SETFD, 0, 0, 0, 0);
+        else if (from[i] >= 0)
             result = syscall6(SYS_dup3, from[i], i, 0, 0, 0, 0);
         else
             syscall6(SYS_close, i, 0, 0, 0, 0, 0);
@@ -214,7 +227,7 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
         const char *argv[] = {"tare", NULL}, *envp[] = {NULL};
         result = syscall6(SYS_execveat, child->stage, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0);
     }
-    child->error = (int)-result;
+    child->error = (int32_t)-result;
     for (;;)
         syscall6(SYS_exit_group, 125, 0, 0, 0, 0, 0);
 }
@@ -240,26 +253,53 @@ static struct instance *instance_of(napi_env env) {
     return data;
 }
 
-/* start(flags, slots, cgroup, result): the pid of the new stage; its pidfd in result[0].
+static uint64_t ignored_signals(void) {
+    uint64_t ignored = 0;
+    for (int signal = 1; signal <= 64; signal++) {
+        struct {
+            void *handler;
+            unsigned long flags;
+            void *restorer;
+            uint64_t mask;
+        } old;
+        if (syscall6(SYS_rt_sigaction, signal, 0, (long)&old, 8, 0, 0) == 0 && old.handler == SIG_IGN)
+            ignored |= 1ull << (signal - 1);
+    }
+    return ignored;
+}
+
+/* Waits until the child has left our memory, by exec or by its end; frees what it used; returns its -errno. */
+static int child_release(struct child *child) {
+    uint32_t tid;
+    while ((tid = __atomic_load_n(&child->tid, __ATOMIC_ACQUIRE)) != 0)
+        syscall6(SYS_futex, (long)&child->tid, FUTEX_WAIT, tid, 0, 0, 0);
+    int error = child->error;
+    munmap(child, sizeof *child);
+    return -error;
+}
+
+/* start(flags, slots, cgroup, held, result): the pid of the new stage; its pidfd in result[0].
  *
- * The clone is of vfork's kind (CLONE_VM | CLONE_VFORK): no page table is copied, so that its cost doesn't grow with
- * our heap; the calling thread waits until the child has become the stage, which is one exec of 2 KiB. `flags` are
- * the namespaces that have to be made by the clone itself (pid and user: a process can't enter a new pid namespace,
- * only its children do). `cgroup`: a descriptor of a cgroup v2 directory that it is born in, or -1. */
+ * The child shares our memory until it execs, as after vfork(2): no page table is copied, so that the cost doesn't grow
+ * with our heap. `flags` are the namespaces that have to be made by the clone itself (pid and user: a process can't
+ * enter a new pid namespace, only its children do). `cgroup`: a descriptor of a cgroup v2 directory that it is born in,
+ * or -1. `held`: the child waits for proceed(result[1]), which must follow; result[1] is a bigint. */
 static napi_value binding_start(napi_env env, napi_callback_info info) {
-    size_t argc = 4, count, results;
-    napi_value argv[4];
+    size_t argc = 5, count, results;
+    napi_value argv[5];
     int64_t flags;
     int32_t cgroup;
+    bool held;
     void *slots, *result;
     napi_typedarray_type type, result_type;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc < 4 || napi_get_value_int64(env, argv[0], &flags) != napi_ok ||
+    if (argc < 5 || napi_get_value_int64(env, argv[0], &flags) != napi_ok ||
         napi_get_typedarray_info(env, argv[1], &type, &count, &slots, NULL, NULL) != napi_ok || type != napi_int32_array ||
         count > STAGE_MAX_SLOTS || napi_get_value_int32(env, argv[2], &cgroup) != napi_ok ||
-        napi_get_typedarray_info(env, argv[3], &result_type, &results, &result, NULL, NULL) != napi_ok ||
-        result_type != napi_int32_array || results < 1)
-        return type_error(env, "start: takes flags, an Int32Array of at most 256 descriptors, a descriptor and an Int32Array");
+        napi_get_value_bool(env, argv[3], &held) != napi_ok ||
+        napi_get_typedarray_info(env, argv[4], &result_type, &results, &result, NULL, NULL) != napi_ok ||
+        result_type != napi_bigint64_array || results < 2)
+        return type_error(env, "start: takes flags, an Int32Array of at most 256 descriptors, a descriptor, a boolean and a BigInt64Array");
     struct instance *instance = instance_of(env);
     if (instance->stage < 0) {
         int fd = stage_memfd();
@@ -267,30 +307,62 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
             return number(env, fd);
         instance->stage = fd;
     }
-    _Alignas(16) uint8_t stack[16384];
+    struct child *child = mmap(NULL, sizeof *child, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (child == MAP_FAILED)
+        return number(env, -errno);
+    child->stage = instance->stage;
+    child->count = (int32_t)count;
+    child->held = held;
+    child->ignored = ignored_signals();
+    memcpy(child->slots, slots, count * sizeof *child->slots);
     int pidfd = -1;
-    struct child child = {instance->stage, slots, (int32_t)count, 0};
     struct clone_args args = {
-        .flags = (uint64_t)flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .flags = (uint64_t)flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |
+                 (held ? 0 : CLONE_VFORK) | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)&pidfd,
+        .parent_tid = (uint64_t)&child->tid,
+        .child_tid = (uint64_t)&child->tid,
         .exit_signal = SIGCHLD,
-        .stack = (uint64_t)stack,
-        .stack_size = sizeof stack,
+        .stack = (uint64_t)child->stack,
+        .stack_size = sizeof child->stack,
         .cgroup = (uint64_t)(cgroup >= 0 ? cgroup : 0),
     };
-    /* No handler may run in the child: it would run in our memory. */
+    /* No handler may run in the child before CLONE_CLEAR_SIGHAND has taken them: it would run in our memory. */
     uint64_t all = ~0ull, before;
     syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, 8, 0, 0);
-    long pid = stage_clone(&args, sizeof args, &child);
+    long pid = stage_clone(&args, sizeof args, child);
     syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
-    if (pid > 0 && *(volatile int *)&child.error != 0) {
-        syscall6(SYS_wait4, pid, 0, 0, 0, 0, 0);
-        close(pidfd);
-        pid = -child.error;
+    if (pid < 0) {
+        munmap(child, sizeof *child);
+        return number(env, pid);
     }
-    if (pid > 0)
-        ((int32_t *)result)[0] = pidfd;
+    if (!held) {
+        int error = child_release(child);
+        if (error != 0) {
+            syscall6(SYS_wait4, pid, 0, 0, 0, 0, 0);
+            close(pidfd);
+            return number(env, error);
+        }
+    }
+    ((int64_t *)result)[0] = pidfd;
+    ((int64_t *)result)[1] = held ? (int64_t)child : 0;
     return number(env, pid);
+}
+
+/* proceed(child): lets a held child go on, and waits until it has become the stage (0), has failed to (-errno) or is
+ * dead (0, as its pidfd will say). To be called once for each. */
+static napi_value binding_proceed(napi_env env, napi_callback_info info) {
+    size_t argc = 1;
+    napi_value argv[1];
+    int64_t address;
+    bool lossless;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    if (argc < 1 || napi_get_value_bigint_int64(env, argv[0], &address, &lossless) != napi_ok || address == 0)
+        return type_error(env, "proceed: takes what start returned");
+    struct child *child = (struct child *)address;
+    __atomic_store_n(&child->go, 1, __ATOMIC_RELEASE);
+    syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0);
+    return number(env, child_release(child));
 }
 
 /* One thread waits for all descriptors, however many containers there are. */
@@ -430,6 +502,7 @@ NAPI_MODULE_INIT() {
         {"syscall", NULL, binding_syscall, NULL, NULL, NULL, napi_enumerable, NULL},
         {"address", NULL, binding_address, NULL, NULL, NULL, napi_enumerable, NULL},
         {"start", NULL, binding_start, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"proceed", NULL, binding_proceed, NULL, NULL, NULL, napi_enumerable, NULL},
         {"watch", NULL, binding_watch, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -28,7 +28,7 @@ struct plan_header {
     uint32_t relocs; /* how many: each is the data offset of a 64-bit data offset that becomes an address */
     uint32_t data;   /* offset of the data in the plan: a multiple of 8, right behind the relocations */
     uint32_t data_size;
-    uint32_t reserved; /* 0 */
+    uint32_t at; /* 0; then the step that is being taken, for a parent that finds the stage dead */
 };
 
 enum plan_op {
@@ -38,7 +38,7 @@ enum plan_op {
     OP_LOAD = 3,    /* result = data[args[0]], of args[2] (4 or 8) bytes */
     OP_CHECK = 4,   /* fail with the errno args[2] unless args[0] == args[1] */
     OP_JUMP = 5,    /* go on at jump[0].target */
-    OP_INIT = 6,    /* be PID 1 for the process args[0]; write its wait status to descriptor args[1]; never returns */
+    OP_INIT = 6,    /* be PID 1 for the process args[0]; write a struct ended to descriptor args[1]; never returns */
     OP_FAIL = 7,    /* behave as a system call that failed with the errno args[0] (how faults are injected) */
     OP_LAST = OP_FAIL,
 };
@@ -80,6 +80,15 @@ struct report {
     uint32_t reserved;
 };
 
+/* What PID 1 writes when the program has ended. Its usage is told here, since what waitid(2) tells of PID 1 itself has
+ * the peak memory of the process that it was cloned from. */
+struct ended {
+    uint32_t status; /* as of wait(2) */
+    uint32_t reserved;
+    uint64_t usage[18]; /* struct rusage of RUSAGE_CHILDREN (getrusage(2)) */
+};
+
+_Static_assert(sizeof(struct ended) == 152, "ended");
 _Static_assert(sizeof(struct plan_header) == 32, "plan_header");
 _Static_assert(sizeof(struct plan_step) == 80, "plan_step");
 _Static_assert(sizeof(struct report) == 16, "report");

@@ -22,9 +22,10 @@
 #define W_EXITED 4
 #define WALL_ 0x40000000
 #define CLD_EXITED_ 1
+#define RUSAGE_CHILDREN_ -1
 
 struct walk {
-    const struct plan_header *header;
+    struct plan_header *header;
     const struct plan_step *steps;
     uint8_t *data;
     uint64_t registers[PLAN_REGISTERS];
@@ -35,7 +36,7 @@ static uint32_t plan_check(const uint8_t *bytes, uint64_t size, struct walk *wal
     const struct plan_header *h = (const struct plan_header *)bytes;
     if (size < sizeof *h || size > PLAN_MAX_SIZE || h->magic != PLAN_MAGIC || h->version != PLAN_VERSION)
         return ~0u;
-    if (h->size != size || h->steps == 0 || h->steps > PLAN_MAX_STEPS || h->reserved != 0)
+    if (h->size != size || h->steps == 0 || h->steps > PLAN_MAX_STEPS || h->at != 0)
         return ~0u;
     uint64_t relocs = sizeof *h + (uint64_t)h->steps * sizeof(struct plan_step);
     uint64_t end = relocs + (uint64_t)h->relocs * 4;
@@ -78,7 +79,7 @@ static uint32_t plan_check(const uint8_t *bytes, uint64_t size, struct walk *wal
             (s->arg[s->op == OP_CHECK ? 2 : 0] == 0 || s->arg[s->op == OP_CHECK ? 2 : 0] > 4095))
             return wrong;
     }
-    walk->header = h;
+    walk->header = (struct plan_header *)h;
     walk->steps = steps;
     walk->data = (uint8_t *)bytes + h->data;
     return 0;
@@ -88,8 +89,11 @@ static uint32_t plan_check(const uint8_t *bytes, uint64_t size, struct walk *wal
 static void plan_relocate(struct walk *walk) {
     const struct plan_header *h = walk->header;
     const uint32_t *reloc = (const uint32_t *)((const uint8_t *)h + sizeof *h + (uint64_t)h->steps * sizeof(struct plan_step));
-    for (uint32_t i = 0; i < h->relocs; i++)
-        *(uint64_t *)(walk->data + reloc[i]) += (uint64_t)walk->data;
+    for (uint32_t i = 0; i < h->relocs; i++) {
+        uint64_t *word = (uint64_t *)(walk->data + reloc[i]);
+        if (*word <= h->data_size) /* else it was named before, and is an address already */
+            *word += (uint64_t)walk->data;
+    }
 }
 
 static void report(uint32_t kind, uint32_t step, long error) {
@@ -106,7 +110,7 @@ __attribute__((noreturn)) static void leave(int status) {
  * must reap it; it discards signals to PID 1 that have no handler, which is why the program had better not be
  * PID 1 itself; and when PID 1 ends, the kernel kills all that is left. So: block every signal, and take them one
  * by one. SIGCHLD reaps; any other goes to the program, as it would have without us. When the program has ended
- * its wait status goes to `status_fd`, and we end, and everything with us. See pid_namespaces(7). */
+ * its wait status and what it used go to `status_fd`, and we end, and everything with us. See pid_namespaces(7). */
 __attribute__((noreturn)) static void init(long child, long status_fd) {
     struct {
         int32_t signo, error, code, pad, pid, uid, status;
@@ -129,9 +133,11 @@ __attribute__((noreturn)) static void init(long child, long status_fd) {
             if (info.pid != child)
                 continue;
             /* The form of wait(2): the signal in the low 7 bits, bit 7 for a core, else the exit code above. */
-            uint32_t status = info.code == CLD_EXITED_ ? (uint32_t)info.status << 8
-                                                       : (uint32_t)info.status | (info.code == 3 ? 0x80u : 0u);
-            syscall6(__NR_write, status_fd, (long)&status, sizeof status, 0, 0, 0);
+            struct ended ended = {0};
+            ended.status = info.code == CLD_EXITED_ ? (uint32_t)info.status << 8
+                                                    : (uint32_t)info.status | (info.code == 3 ? 0x80u : 0u);
+            syscall6(__NR_getrusage, RUSAGE_CHILDREN_, (long)ended.usage, 0, 0, 0, 0);
+            syscall6(__NR_write, status_fd, (long)&ended, sizeof ended, 0, 0, 0);
             leave(info.code == CLD_EXITED_ ? info.status : 128 + info.status);
         }
     }
@@ -142,8 +148,11 @@ __attribute__((noreturn)) static void init(long child, long status_fd) {
 static uint32_t plan_walk(struct walk *walk, long *error) {
     uint64_t *registers = walk->registers;
     uint32_t count = walk->header->steps;
+    int tracked = 1;
     for (uint32_t i = 0; i < count;) {
         const struct plan_step *s = &walk->steps[i];
+        if (tracked)
+            walk->header->at = i;
         uint64_t a[6];
         for (int k = 0; k < 6; k++)
             a[k] = s->kind[k] == KIND_REGISTER ? registers[s->arg[k]]
@@ -155,8 +164,10 @@ static uint32_t plan_walk(struct walk *walk, long *error) {
         case OP_SYSCALL:
         case OP_CLONE:
             result = syscall6(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-            if (s->op == OP_CLONE && result > 0)
+            if (s->op == OP_CLONE && result > 0) {
                 next = s->jump[0].target;
+                tracked = 0; /* the child tells where it is */
+            }
             break;
         case OP_STORE:
             if (a[2] == 4)

@@ -1,0 +1,422 @@
+/* Fuzzes the walk of a plan: native/walk.h as it is, with system calls that do nothing but answer by chance.
+ *
+ * The input is a seed, a mode and the bytes of a plan. A plan that plan_check accepts is walked, and a second reading
+ * of plan.h, the model below, goes along with it: each system call must be the one that the model expects, with the
+ * same arguments, addresses of data within the data; in the end registers and data must be equal, and the rest of the
+ * plan unchanged. The plan lies in memory of exactly its size. scripts/fuzz.mjs runs this under libFuzzer with
+ * AddressSanitizer and UndefinedBehaviorSanitizer; replay.c runs it over files. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TARE_SYSCALL_H /* ours instead of the kernel's */
+static long syscall6(long nr, long a, long b, long c, long d, long e, long f);
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "../walk.h"
+
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: violated: %s\n", __FILE__, __LINE__, #condition);                                  \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+enum state { RUNNING, AT_CALL, AT_INIT, ENDED };
+
+struct model {
+    enum state state;
+    struct plan_header header;
+    const struct plan_step *steps; /* a copy from before the walk */
+    uint8_t *data;                 /* a copy, too, with the same addresses in it */
+    uint8_t *real;                 /* the data of the walk */
+    const struct plan_header *real_header;
+    uint64_t registers[PLAN_REGISTERS];
+    uint64_t chance;
+    uint32_t at;
+    bool tracked;
+    long error;
+    uint32_t calls;
+    /* As PID 1: */
+    long child, status_fd;
+    int expected_exit; /* -1 before the end of the program */
+    bool used, written;
+};
+
+static struct model model;
+static jmp_buf left;
+
+static uint64_t chance(void) {
+    model.chance ^= model.chance << 13;
+    model.chance ^= model.chance >> 7;
+    model.chance ^= model.chance << 17;
+    return model.chance;
+}
+
+static bool can_fail(const struct plan_step *s) {
+    return s->op == OP_SYSCALL || s->op == OP_CLONE || s->op == OP_CHECK || s->op == OP_FAIL;
+}
+
+/* Where a step goes on after an errno; 0 if nowhere. */
+static uint32_t branch(const struct plan_step *s, int64_t error) {
+    for (int j = s->op == OP_CLONE ? 1 : 0; j < PLAN_JUMPS; j++) {
+        if (s->jump[j].error == 0)
+            return 0;
+        if (s->jump[j].error == error || s->jump[j].error == PLAN_ANY_ERRNO)
+            return s->jump[j].target;
+    }
+    return 0;
+}
+
+static void settle(int64_t result) {
+    const struct plan_step *s = &model.steps[model.at];
+    uint32_t next = model.at + 1;
+    if (s->op == OP_JUMP || (s->op == OP_CLONE && result > 0))
+        next = s->jump[0].target;
+    if (s->op == OP_CLONE && result > 0)
+        model.tracked = false;
+    if (can_fail(s) && result < 0 && result > -4096) {
+        next = branch(s, -result);
+        if (next == 0) {
+            model.state = ENDED;
+            model.error = (long)-result;
+            return;
+        }
+    }
+    if (s->result != PLAN_NO_REGISTER) {
+        CHECK(s->result < PLAN_REGISTERS);
+        model.registers[s->result] = (uint64_t)result;
+    }
+    CHECK(next > model.at);
+    model.at = next;
+    model.state = RUNNING;
+}
+
+static uint64_t argument(const struct plan_step *s, int index) {
+    uint64_t value = s->arg[index];
+    switch (s->kind[index]) {
+    case KIND_IMMEDIATE:
+        return value;
+    case KIND_REGISTER:
+        CHECK(value < PLAN_REGISTERS);
+        return model.registers[value];
+    default:
+        CHECK(s->kind[index] == KIND_DATA && value <= model.header.data_size);
+        return (uint64_t)(uintptr_t)(model.real + value);
+    }
+}
+
+/* Takes the steps that make no system call. */
+static void advance(void) {
+    while (model.state == RUNNING) {
+        if (model.at >= model.header.steps) {
+            CHECK(model.at == model.header.steps);
+            model.state = ENDED;
+            model.error = 22;
+            return;
+        }
+        const struct plan_step *s = &model.steps[model.at];
+        uint64_t where = argument(s, 0), value = argument(s, 1), size = argument(s, 2);
+        switch (s->op) {
+        case OP_SYSCALL:
+        case OP_CLONE:
+            model.state = AT_CALL;
+            break;
+        case OP_INIT:
+            model.child = (long)where;
+            model.status_fd = (long)value;
+            model.state = AT_INIT;
+            break;
+        case OP_STORE:
+        case OP_LOAD: {
+            uint64_t loaded = 0;
+            CHECK((size == 4 || size == 8) && where + size <= model.header.data_size);
+            if (s->op == OP_STORE)
+                memcpy(model.data + where, &value, size);
+            else
+                memcpy(&loaded, model.data + where, size);
+            settle((int64_t)loaded);
+            break;
+        }
+        case OP_CHECK:
+            settle(where == value ? 0 : -(int64_t)size);
+            break;
+        case OP_JUMP:
+            settle(0);
+            break;
+        default:
+            CHECK(s->op == OP_FAIL);
+            settle(-(int64_t)where);
+        }
+    }
+}
+
+static int64_t answer(void) {
+    switch (chance() % 5) {
+    case 0:
+        return 0;
+    case 1:
+        return (int64_t)(chance() % 1000);
+    case 2:
+        return -(int64_t)(chance() % 134);
+    case 3:
+        return -(int64_t)(chance() % 8192);
+    default:
+        return (int64_t)chance();
+    }
+}
+
+/* A kernel may write where an argument points to. */
+static void scribble(const struct plan_step *s, const uint64_t *args) {
+    for (int k = 0; k < 6; k++) {
+        if (s->kind[k] != KIND_DATA || chance() % 4 != 0)
+            continue;
+        uint64_t offset = args[k] - (uint64_t)(uintptr_t)model.real;
+        if (offset < model.header.data_size)
+            model.real[offset] = model.data[offset] = (uint8_t)chance();
+    }
+}
+
+static long walk_call(long nr, const uint64_t *args) {
+    const struct plan_step *s = &model.steps[model.at];
+    CHECK((uint32_t)nr == s->nr);
+    CHECK(++model.calls <= model.header.steps);
+    if (model.tracked)
+        CHECK(model.real_header->at == model.at);
+    for (int k = 0; k < 6; k++)
+        CHECK(args[k] == argument(s, k));
+    int64_t result = answer();
+    scribble(s, args);
+    settle(result);
+    return (long)result;
+}
+
+/* The kernel as PID 1 sees it. siginfo is 128 bytes: signal, errno, code, then pid, uid, status (sigaction(2)). */
+static long init_call(long nr, const uint64_t *args) {
+    int32_t *info = (int32_t *)(uintptr_t)(nr == __NR_rt_sigtimedwait ? args[1] : args[2]);
+    bool last = ++model.calls > 200;
+    switch (nr) {
+    case __NR_rt_sigtimedwait: {
+        static const long signals[] = {17, 17, 15, 1, 64, -4, -11, 2};
+        CHECK(model.expected_exit < 0 && args[3] == 8);
+        for (int i = 0; i < 32; i++)
+            info[i] = (int32_t)chance();
+        if (chance() % 2)
+            info[2] = 0;
+        return last ? SIG_CHLD : signals[chance() % 8];
+    }
+    case __NR_kill:
+        CHECK(args[0] == (uint64_t)model.child && args[1] >= 1 && args[1] <= 64 && args[1] != SIG_CHLD);
+        return answer();
+    case __NR_waitid: {
+        CHECK(model.expected_exit < 0 && args[0] == P_ALL_ && (args[3] & W_NOHANG));
+        uint64_t what = last ? 0 : chance() % 8;
+        /* A plan may name a child that no process can be; such a PID 1 rightly stays for ever. */
+        if (last && (model.child < 1 || model.child > 0x7fffffff))
+            longjmp(left, 1);
+        if (what == 1)
+            return -10;
+        info[2] = (int32_t)(1 + chance() % 3);
+        info[4] = what == 0 ? (int32_t)model.child : what == 2 ? 0 : 1 + (int32_t)(chance() % 1000);
+        info[6] = (int32_t)(info[2] == 1 ? chance() % 256 : 1 + chance() % 64);
+        if (info[4] == model.child && model.child != 0)
+            model.expected_exit = info[2] == 1 ? info[6] : 128 + info[6];
+        return 0;
+    }
+    case __NR_getrusage:
+        CHECK(model.expected_exit >= 0 && (int)args[0] == RUSAGE_CHILDREN_);
+        memset((void *)(uintptr_t)args[1], 0x5a, 144);
+        model.used = true;
+        return 0;
+    case __NR_write: {
+        struct ended ended;
+        CHECK(model.expected_exit >= 0 && model.used && args[0] == (uint64_t)model.status_fd && args[2] == sizeof ended);
+        memcpy(&ended, (void *)(uintptr_t)args[1], sizeof ended);
+        bool exited = (ended.status & 0x7f) == 0;
+        CHECK(model.expected_exit == (int)(exited ? ended.status >> 8 : 128 + (ended.status & 0x7f)));
+        for (int i = 0; i < 18; i++)
+            CHECK(ended.usage[i] == 0x5a5a5a5a5a5a5a5aull);
+        model.written = true;
+        return answer();
+    }
+    case __NR_exit_group:
+        CHECK(model.written && (int)args[0] == model.expected_exit);
+        longjmp(left, 1);
+    default:
+        CHECK(!"a system call that PID 1 has no need of");
+        return 0;
+    }
+}
+
+static long syscall6(long nr, long a, long b, long c, long d, long e, long f) {
+    uint64_t args[6] = {(uint64_t)a, (uint64_t)b, (uint64_t)c, (uint64_t)d, (uint64_t)e, (uint64_t)f};
+    bool was_init = model.state == AT_INIT;
+    advance();
+    if (model.state == AT_INIT && !was_init)
+        model.calls = 0;
+    CHECK(model.state == AT_CALL || model.state == AT_INIT);
+    return model.state == AT_CALL ? walk_call(nr, args) : init_call(nr, args);
+}
+
+/* Makes a plan of bytes that are none: what is out of range is brought into it. */
+static void shape(uint8_t *plan, size_t size, uint8_t mode) {
+    struct plan_header *h = (struct plan_header *)plan;
+    if (size < sizeof *h + sizeof(struct plan_step))
+        return;
+    uint32_t limit = (uint32_t)((size - sizeof *h) / sizeof(struct plan_step));
+    h->magic = PLAN_MAGIC;
+    h->version = PLAN_VERSION;
+    h->size = (uint32_t)size;
+    h->steps = 1 + h->steps % limit;
+    h->at = 0;
+    uint32_t relocs = (uint32_t)(sizeof *h + h->steps * sizeof(struct plan_step));
+    uint32_t room = (uint32_t)size - relocs;
+    h->relocs = room < 32 ? 0 : h->relocs % (room / 16);
+    h->data = (relocs + h->relocs * 4 + 7) & ~7u;
+    h->data_size = (uint32_t)size - h->data;
+    for (uint32_t i = 0; i < h->relocs; i++) {
+        uint32_t *reloc = (uint32_t *)(plan + relocs) + i;
+        *reloc = *reloc % (h->data_size / 8) * 8;
+        uint64_t *word = (uint64_t *)(plan + h->data + *reloc);
+        *word %= (uint64_t)h->data_size + 1;
+    }
+    if (!(mode & 2))
+        return;
+    for (uint32_t i = 0; i < h->steps; i++) {
+        struct plan_step *s = (struct plan_step *)(plan + sizeof *h) + i;
+        uint32_t ahead = h->steps - i - 1;
+        s->op %= OP_LAST + 1;
+        s->reserved = 0;
+        if (((s->op == OP_CLONE || s->op == OP_JUMP) && ahead == 0) ||
+            ((s->op == OP_STORE || s->op == OP_LOAD) && h->data_size < 8))
+            s->op = OP_SYSCALL;
+        if (s->result != PLAN_NO_REGISTER)
+            s->result %= PLAN_REGISTERS;
+        for (int k = 0; k < 6; k++) {
+            s->kind[k] %= KIND_LAST + 1;
+            if ((s->op == OP_STORE || s->op == OP_LOAD) && (k == 0 || k == 2))
+                s->kind[k] = KIND_IMMEDIATE;
+            if ((s->op == OP_CHECK && k == 2) || (s->op == OP_FAIL && k == 0)) {
+                s->kind[k] = KIND_IMMEDIATE;
+                s->arg[k] = 1 + s->arg[k] % 4095;
+            }
+            if (s->kind[k] == KIND_REGISTER)
+                s->arg[k] %= PLAN_REGISTERS;
+            if (s->kind[k] == KIND_DATA)
+                s->arg[k] %= (uint64_t)h->data_size + 1;
+        }
+        if (s->op == OP_STORE || s->op == OP_LOAD) {
+            s->arg[2] = s->arg[2] & 1 ? 8 : 4;
+            s->arg[0] = s->arg[0] % (h->data_size / s->arg[2]) * s->arg[2];
+        }
+        for (int j = 0; j < PLAN_JUMPS; j++) {
+            struct plan_jump *jump = &s->jump[j];
+            bool always = j == 0 && (s->op == OP_CLONE || s->op == OP_JUMP);
+            uint32_t error = jump->error % 4 == 0 ? 0u : jump->error % 4 == 1 ? PLAN_ANY_ERRNO : 1u + jump->error % 133;
+            jump->error = always || ahead == 0 ? 0 : (uint16_t)error;
+            jump->target = always || jump->error != 0 ? (uint16_t)(i + 1 + jump->target % ahead) : 0;
+        }
+    }
+}
+
+/* Memory of exactly this size: what lies behind it can't be touched without a fault. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_SANITIZER 1
+#endif
+#endif
+
+#ifdef HAS_SANITIZER
+static uint8_t *allocate(size_t size) { return malloc(size); }
+static void release(uint8_t *bytes, size_t size) {
+    (void)size;
+    free(bytes);
+}
+#else
+static size_t pages(size_t size) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (size + page - 1) / page * page;
+}
+/* Up to a page that can't be touched, but for the few bytes that align its start. */
+static uint8_t *allocate(size_t size) {
+    size_t whole = pages(size);
+    uint8_t *all = mmap(NULL, whole + pages(1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(all != MAP_FAILED && mprotect(all + whole, pages(1), PROT_NONE) == 0);
+    return all + ((whole - size) & ~(size_t)7);
+}
+static void release(uint8_t *bytes, size_t size) {
+    uintptr_t start = (uintptr_t)bytes & ~(uintptr_t)(pages(1) - 1);
+    munmap((void *)start, pages(size) + pages(1));
+}
+#endif
+
+static void walk_plan(uint8_t *plan, size_t size, struct walk *walk, uint64_t seed) {
+    const struct plan_header *h = (const struct plan_header *)plan;
+    plan_relocate(walk);
+    const uint32_t *relocs = (const uint32_t *)(plan + sizeof *h + h->steps * sizeof(struct plan_step));
+    for (uint32_t i = 0; i < h->relocs; i++) {
+        uint64_t address;
+        memcpy(&address, walk->data + relocs[i], 8);
+        CHECK(address - (uint64_t)(uintptr_t)walk->data <= h->data_size);
+    }
+    uint8_t *copy = malloc(size);
+    CHECK(copy);
+    memcpy(copy, plan, size);
+    model = (struct model){
+        .header = *h,
+        .steps = (const struct plan_step *)(copy + sizeof *h),
+        .data = copy + h->data,
+        .real = walk->data,
+        .real_header = h,
+        .chance = seed * 0x9e3779b97f4a7c15ull + 1,
+        .tracked = true,
+        .expected_exit = -1,
+    };
+    if (setjmp(left) == 0) {
+        long error = 0;
+        uint32_t step = plan_walk(walk, &error);
+        advance();
+        CHECK(model.state == ENDED && step == model.at && error == model.error);
+        CHECK(error > 0 && error < 4096);
+    }
+    CHECK(memcmp(walk->registers, model.registers, sizeof model.registers) == 0);
+    ((struct plan_header *)plan)->at = 0;
+    ((struct plan_header *)copy)->at = 0;
+    CHECK(memcmp(plan, copy, size) == 0);
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length) {
+    uint32_t seed;
+    if (length < 9)
+        return 0;
+    memcpy(&seed, input, 4);
+    uint8_t mode = input[4];
+    size_t size = length - 8;
+    uint8_t *plan = allocate(size);
+    CHECK(plan);
+    memcpy(plan, input + 8, size);
+    if (mode & 1)
+        shape(plan, size, mode);
+    if (mode & 4)
+        plan[seed % size] ^= (uint8_t)(1u << (mode >> 5));
+    bool well_formed = (mode & 7) == 3 && size >= sizeof(struct plan_header) + sizeof(struct plan_step);
+    static struct walk walk;
+    memset(&walk, 0, sizeof walk);
+    uint32_t wrong = plan_check(plan, size, &walk);
+    if (wrong == 0)
+        walk_plan(plan, size, &walk, seed);
+    else
+        CHECK(!well_formed && (wrong == ~0u || wrong <= ((struct plan_header *)plan)->steps));
+    release(plan, size);
+    return 0;
+}

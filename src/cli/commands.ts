@@ -1,0 +1,25 @@
+import type { CommandEntry } from './command.ts'
+
+/** All commands, in the order in which the help lists them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'info',
+    summary: 'show what this host can do for containers, and what to do about what it can not',
+    load: async () => (await import('./info.ts')).info,
+  },
+  {
+    name: 'completion',
+    summary: 'print a script that teaches a shell to complete the words of tare',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+  {
+    name: 'help',
+    summary: 'show the help of a command, or which commands there are',
+    load: async () => (await import('./help.ts')).help,
+  },
+  {
+    name: 'version',
+    summary: 'show the version of tare',
+    load: async () => (await import('./version.ts')).version,
+  },
+]

@@ -1,0 +1,66 @@
+import type { CompletionNode } from './completion-words.ts'
+import { allNodes, firstSentence, spellings } from './completion-words.ts'
+import type { OperandSpec, OptionSpec } from './options.ts'
+
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+/** What may stand in the brackets and between the colons of an argument of _arguments (zshcompsys(1)). */
+const plain = (text: string): string => text.replace(/[[\]:\\]/g, (character) => `\\${character}`)
+
+const functionName = (path: readonly string[]): string => ['_tare', ...path].join('_').replaceAll('-', '_')
+
+const valuesOf = (choices: readonly string[] | undefined): string =>
+  choices === undefined ? '_files' : `(${choices.map(plain).join(' ')})`
+
+const optionArguments = (option: OptionSpec): readonly string[] => {
+  const all = spellings(option)
+  const help = `[${plain(firstSentence(option.description))}]`
+  const again = option.argument !== undefined && option.repeatable === true
+  const before = again ? '*' : all.length > 1 ? `(${all.join(' ')})` : ''
+  if (option.argument === undefined) return all.map((word) => quote(`${before}${word}${help}`))
+  const value = `:${plain(option.argument)}:${valuesOf(option.choices)}`
+  return all.map((word) => quote(`${before}${word}${word.startsWith('--') ? '=' : '+'}${help}${value}`))
+}
+
+const operandArgument = ({ name, optional, repeatable, choices }: OperandSpec): string =>
+  quote(
+    `${repeatable === true ? '*' : ''}${optional === true && repeatable !== true ? '::' : ':'}${plain(name)}:${valuesOf(choices)}`,
+  )
+
+const commandBody = ({ options, operands, stopAtOperand }: CompletionNode): string => {
+  const rest = stopAtOperand ? [quote('*::arguments:_normal')] : operands.map(operandArgument)
+  const flags = stopAtOperand ? `-s -S -A ${quote('-*')}` : '-s -S'
+  return `  _arguments ${[flags, ...options.flatMap(optionArguments), ...rest].join(' \\\n    ')}\n`
+}
+
+const groupBody = ({ children }: CompletionNode): string => {
+  const list = children.map(({ path, summary }) => quote(`${path.at(-1)}:${plain(summary)}`))
+  const branches = children.map(({ path }) => `      ${path.at(-1)}) ${functionName(path)} ;;\n`)
+  return `  local curcontext="$curcontext" state line
+  _arguments -C '--help[Shows the help]' '1:command:->command' '*::argument:->argument'
+  case $state in
+    command)
+      local -a commands=(
+        ${list.join('\n        ')}
+      )
+      _describe command commands
+      ;;
+    argument)
+      case $line[1] in
+${branches.join('')}      esac
+      ;;
+  esac
+`
+}
+
+/** The script by which zsh completes the words of tare. */
+export const zshCompletion = (tree: CompletionNode): string => {
+  const functions = allNodes(tree).map(
+    (node) => `${functionName(node.path)}() {\n${node.children.length > 0 ? groupBody(node) : commandBody(node)}}\n`,
+  )
+  return `#compdef tare
+# zsh completion for tare; made by "tare completion zsh"
+${functions.join('\n')}
+if [[ $funcstack[1] == _tare ]]; then _tare "$@"; else compdef _tare tare; fi
+`
+}

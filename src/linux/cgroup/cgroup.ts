@@ -1,0 +1,125 @@
+import { TareError } from '../error.ts'
+import type { CgroupDirectory } from './apply.ts'
+import { applyWrites } from './apply.ts'
+import { currentLimits } from './current.ts'
+import { readIfThere, tryWriteFile } from './file.ts'
+import { freezeDirectories, isFrozen, thawDirectories } from './freeze.ts'
+import { killDirectories, mainDirectory, processesIn, removeDirectories } from './kill.ts'
+import type { CgroupLayout } from './layout.ts'
+import { hierarchyOf } from './layout.ts'
+import type { CgroupLimits } from './limits.ts'
+import { readOomEvents, readStats } from './read-stats.ts'
+import type { CgroupStats, OomEvents } from './stats.ts'
+import { cgroupWrites } from './writes.ts'
+
+/** A control group on this host: one directory in each hierarchy that it is in (cgroups(7)). */
+export class Cgroup {
+  readonly layout: CgroupLayout
+  readonly directories: readonly CgroupDirectory[]
+
+  /** For groups that exist: see `createCgroup` and `openCgroup`. */
+  constructor(layout: CgroupLayout, directories: readonly CgroupDirectory[]) {
+    this.layout = layout
+    this.directories = directories
+  }
+
+  /** Absolute directories by the hierarchy's name (`memory`, `cpu,cpuacct`, `unified`): what `openCgroup` takes. */
+  get paths(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.directories.map(({ hierarchy, directory }) => [hierarchy.name, directory]))
+  }
+
+  /** The directory where a controller's files are; undefined if the group has none for it. */
+  directoryOf(controller: string): string | undefined {
+    const hierarchy = hierarchyOf(this.layout, controller)
+    return this.directories.find((place) => place.hierarchy.name === hierarchy?.name)?.directory
+  }
+
+  /** The directory in version 2's hierarchy, for clone3(2) with CLONE_INTO_CGROUP. */
+  get unified(): string | undefined {
+    return this.directories.find(({ hierarchy }) => hierarchy.version === 2)?.directory
+  }
+
+  /**
+   * The files to which a process writes `0` to join. Version 1's `tasks` moves the calling thread alone, and so avoids
+   * the lock over all processes that cgroup.procs takes: write before there is a second thread.
+   */
+  joinFiles(): string[] {
+    return this.directories.map(
+      ({ hierarchy, directory }) => `${directory}/${hierarchy.version === 1 ? 'tasks' : 'cgroup.procs'}`,
+    )
+  }
+
+  /** The processes in the group and in those below it. */
+  processes(): readonly number[] {
+    return processesIn(mainDirectory(this.directories))
+  }
+
+  /** Moves a process with all its threads into the group. Throws {@link TareError}. */
+  add(pid: number): void {
+    for (const { directory } of this.directories) {
+      const result = tryWriteFile(`${directory}/cgroup.procs`, String(pid))
+      if (result >= 0) continue
+      throw new TareError({
+        operation: `move process ${pid} into cgroup`,
+        target: directory,
+        syscall: 'write',
+        errno: -result,
+        hint: 'To move a process takes permission for cgroup.procs of this group, and on version 2 of the nearest group above both.',
+      })
+    }
+  }
+
+  /**
+   * Changes limits; those not given stay. Throws {@link InputError} if this host can't set one, before any is
+   * changed, and {@link TareError} if the kernel refuses one; those before it are changed then.
+   */
+  set(limits: CgroupLimits): void {
+    const current = currentLimits(this.layout, this.directories, limits)
+    applyWrites(this.layout, this.directories, cgroupWrites(this.layout, limits, current))
+  }
+
+  /** Stops all processes; resolves when they are stopped. `timeout` in milliseconds. Throws {@link TareError}. */
+  freeze({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
+    return freezeDirectories(this.directories, timeout)
+  }
+
+  /** Lets them run again. Throws {@link TareError}. */
+  thaw(): void {
+    thawDirectories(this.directories)
+  }
+
+  /** Whether all its processes are stopped. */
+  get frozen(): boolean {
+    return isFrozen(this.directories)
+  }
+
+  /** Kills all processes, frozen ones too; resolves when they are gone. `timeout` in milliseconds. Throws {@link TareError}. */
+  kill({ timeout = 10_000 }: { readonly timeout?: number } = {}): Promise<void> {
+    return killDirectories(this.directories, timeout)
+  }
+
+  /** What the group uses and has used. */
+  stats(): CgroupStats {
+    return readStats(this.directories)
+  }
+
+  /** How often memory ran out; undefined if the group has no memory controller. */
+  oomEvents(): OomEvents | undefined {
+    return readOomEvents(this.directories)
+  }
+
+  /** Whether there are processes in the group or below it. */
+  get populated(): boolean {
+    const { unified } = this
+    if (unified === undefined) return this.processes().length > 0
+    return /^populated 1$/m.test(readIfThere(`${unified}/cgroup.events`) ?? '')
+  }
+
+  /**
+   * Removes the group and those below it, at once if it is empty; else it waits for processes that are exiting, up to
+   * `timeout` milliseconds. That it is gone is no error. Throws {@link TareError}.
+   */
+  remove({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
+    return removeDirectories(this.directories, timeout)
+  }
+}

@@ -1,0 +1,112 @@
+import { TareError } from '../error.ts'
+import { trySyscall } from '../syscall.ts'
+import type { CgroupDirectory } from './apply.ts'
+import { childGroups, failedWith, readIfThere, tryWriteFile } from './file.ts'
+import { freezeDirectories, thawDirectories } from './freeze.ts'
+import { waitUntil } from './wait.ts'
+
+const AT_FDCWD = -100
+const AT_REMOVEDIR = 0x200
+const SIGKILL = 9
+
+/** The processes in a group and below it; those that the caller's pid namespace doesn't show are left out. */
+export const processesIn = (directory: string): readonly number[] => {
+  const text = readIfThere(`${directory}/cgroup.procs`) ?? ''
+  const own = text
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0)
+  const below = childGroups(directory).flatMap(processesIn)
+  return [...new Set([...own, ...below])]
+}
+
+/** Of several directories of a group, the one to ask for its processes: version 2's, which can't be escaped by threads. */
+export const mainDirectory = (directories: readonly CgroupDirectory[]): string =>
+  (directories.find(({ hierarchy }) => hierarchy.version === 2) ?? directories[0])?.directory ?? ''
+
+const signalAll = (directories: readonly CgroupDirectory[]): number => {
+  const pids = new Set(directories.flatMap(({ directory }) => processesIn(directory)))
+  for (const pid of pids) if (pid !== process.pid) trySyscall('kill', pid, SIGKILL)
+  return pids.size
+}
+
+/**
+ * Without cgroup.kill: round after round. Where that is not enough, they fork faster than they are killed; frozen they
+ * can't, so one round gets them all. What is frozen dies as it is thawed, before it runs.
+ */
+const killByHand = async (directories: readonly CgroupDirectory[], timeout: number): Promise<boolean> => {
+  const hasFreezer = directories.some(
+    ({ hierarchy }) => hierarchy.version === 2 || hierarchy.controllers.includes('freezer'),
+  )
+  const round = (): boolean => signalAll(directories) === 0
+  if (round()) return true
+  if (hasFreezer) thawDirectories(directories)
+  if (await waitUntil(round, Math.min(timeout, 200))) return true
+  if (hasFreezer) {
+    try {
+      await freezeDirectories(directories, Math.min(timeout, 1000))
+    } catch {
+      // What did not freeze is killed all the same.
+    }
+    signalAll(directories)
+    thawDirectories(directories)
+  }
+  return waitUntil(round, timeout)
+}
+
+/**
+ * Kills all processes in a group and below it, and resolves when they are gone. Throws {@link TareError} if some are
+ * left after `timeout` milliseconds.
+ */
+export const killDirectories = async (directories: readonly CgroupDirectory[], timeout: number): Promise<void> => {
+  const main = mainDirectory(directories)
+  const unified = directories.find(({ hierarchy }) => hierarchy.version === 2)
+  const killed = unified !== undefined && tryWriteFile(`${unified.directory}/cgroup.kill`, '1') >= 0
+  const gone = killed
+    ? await waitUntil(() => processesIn(main).length === 0, timeout)
+    : await killByHand(directories, timeout)
+  if (gone) return
+  const left = processesIn(main)
+  throw new TareError({
+    operation: 'kill all processes of cgroup',
+    target: main,
+    reason: `${left.length === 0 ? 'some' : left.join(', ')} did not end within ${timeout} ms`,
+    hint: 'They may be in an uninterruptible wait (state D in ps), or in a pid namespace that this process does not see.',
+  })
+}
+
+/** Removes a group with the groups below it; what is still busy counts as not removed. */
+const tryRemove = (directory: string): number => {
+  let result = trySyscall('unlinkat', AT_FDCWD, directory, AT_REMOVEDIR)
+  if (failedWith(result, 'EBUSY') || failedWith(result, 'ENOTEMPTY')) {
+    const children = childGroups(directory)
+    if (children.length === 0) return result
+    for (const child of children) tryRemove(child)
+    result = trySyscall('unlinkat', AT_FDCWD, directory, AT_REMOVEDIR)
+  }
+  return failedWith(result, 'ENOENT') ? 0 : result
+}
+
+/**
+ * Removes a group and those below it from every hierarchy. It tries at once, so for an empty group it has happened when
+ * the call returns; processes that are just exiting are waited for, up to `timeout` milliseconds. That it is gone
+ * already is no error. Throws {@link TareError}.
+ */
+export const removeDirectories = async (directories: readonly CgroupDirectory[], timeout: number): Promise<void> => {
+  let left = directories.map(({ directory }) => ({ directory, result: 0 }))
+  const attempt = (): boolean => {
+    left = left.map(({ directory }) => ({ directory, result: tryRemove(directory) })).filter(({ result }) => result < 0)
+    return left.every(({ result }) => !failedWith(result, 'EBUSY') && !failedWith(result, 'ENOTEMPTY'))
+  }
+  await waitUntil(attempt, timeout)
+  const [first] = left
+  if (first === undefined) return
+  const pids = processesIn(first.directory)
+  throw new TareError({
+    operation: 'remove cgroup',
+    target: first.directory,
+    syscall: 'unlinkat',
+    errno: -first.result,
+    hint: pids.length === 0 ? undefined : `Processes are in it: ${pids.slice(0, 10).join(', ')}. End them first.`,
+  })
+}

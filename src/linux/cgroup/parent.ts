@@ -1,0 +1,126 @@
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
+import { InputError, TareError } from '../error.ts'
+import { trySyscall } from '../syscall.ts'
+import { enableControllers } from './apply.ts'
+import { failedWith, readIfThere, tryWriteFile } from './file.ts'
+import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
+import { cgroupDirectory, readCgroupOf, requireHierarchy } from './layout.ts'
+
+/** Below the root of each hierarchy, where the whole tree is ours. */
+const ROOT_PARENT = 'tare'
+
+const writable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const words = (path: string): readonly string[] => readIfThere(path)?.trim().split(/\s+/) ?? []
+
+const DELEGATE =
+  'Run as root, or have a subtree delegated to you: systemd-run --user --scope -p Delegate=yes COMMAND (or, without a user manager, systemd-run --scope -p Delegate=yes -p User=NAME COMMAND).'
+
+/** Whether groups with these controllers can be made below a directory of version 2 by this user. */
+const canParent = (directory: string, controllers: readonly string[]): boolean => {
+  const may = [directory, `${directory}/cgroup.procs`, `${directory}/cgroup.subtree_control`].every(writable)
+  if (!may) return false
+  const enabled = words(`${directory}/cgroup.subtree_control`)
+  const missing = controllers.filter((controller) => !enabled.includes(controller))
+  if (missing.length === 0) return true
+  const available = words(`${directory}/cgroup.controllers`)
+  const empty = (readIfThere(`${directory}/cgroup.procs`) ?? '').trim() === ''
+  return empty && missing.every((controller) => available.includes(controller))
+}
+
+const relative = ({ mountPoint }: CgroupHierarchy, directory: string): string => directory.slice(mountPoint.length + 1)
+
+/** Nearest first: the process's own group of version 2, then those above it. */
+const delegatedParent = (unified: CgroupHierarchy, controllers: readonly string[]): string | undefined => {
+  const own = cgroupDirectory(unified, readCgroupOf('self').get('unified') ?? '/')
+  if (own === undefined) return undefined
+  for (let directory = own; directory.length > unified.mountPoint.length; directory = dirname(directory)) {
+    if (canParent(directory, controllers)) return relative(unified, directory)
+  }
+  return undefined
+}
+
+/**
+ * Where this process may make groups with these controllers, as a path for `createCgroup` to put a name below: `tare`
+ * at the root of the hierarchies for whoever may write there; else, on version 2, the nearest group of its own or above
+ * that is delegated to this user. Throws {@link InputError} that tells how to have one.
+ */
+export const cgroupParent = (layout: CgroupLayout, controllers: readonly string[] = []): string => {
+  const what = 'find a place for cgroups'
+  const needed = new Set(controllers.map((controller) => requireHierarchy(layout, controller, what)))
+  const unified = layout.hierarchies.find(({ version }) => version === 2)
+  const hierarchies = needed.size > 0 ? [...needed] : unified === undefined ? layout.hierarchies.slice(0, 1) : [unified]
+  if (hierarchies.length === 0) throw new InputError({ operation: what, reason: 'no cgroup hierarchy is mounted' })
+  const denied = hierarchies.filter(({ mountPoint }) => !writable(mountPoint))
+  if (denied.length === 0) return ROOT_PARENT
+  if (unified === undefined || denied.some(({ version }) => version === 1)) {
+    const names = denied.map(({ name }) => name).join(', ')
+    throw new InputError({
+      operation: what,
+      reason: `this user may not write to the hierarchies of ${names}`,
+      hint: 'Run as root. Only cgroup v2 is delegated to users.',
+    })
+  }
+  const asked = controllers.filter((controller) => unified.controllers.includes(controller))
+  const parent = delegatedParent(unified, asked)
+  if (parent !== undefined) return parent
+  const subject = asked.length === 0 ? '' : ` with ${asked.join(', ')}`
+  throw new InputError({
+    operation: what,
+    reason: `no group of this process is delegated to this user${subject}`,
+    hint: DELEGATE,
+  })
+}
+
+const AT_FDCWD = -100
+
+/**
+ * Moves all processes of a group of version 2 into a child of it, made for that, so that the group can give controllers
+ * to its children (the "no internal processes" rule of cgroups(7)): what a manager does first in a group that was
+ * delegated to it with itself inside. Returns the child's directory. Throws {@link TareError}.
+ */
+export const vacateCgroup = (
+  layout: CgroupLayout,
+  name: string,
+  child: string,
+  controllers: readonly string[] = [],
+): string => {
+  const { mountPoint } = requireHierarchy(layout, 'unified', `vacate cgroup ${name}`)
+  const directory = name === '' ? mountPoint : `${mountPoint}/${name}`
+  const leaf = `${directory}/${child}`
+  const made = trySyscall('mkdirat', AT_FDCWD, leaf, 0o755)
+  if (made < 0 && !failedWith(made, 'EEXIST'))
+    throw new TareError({ operation: 'make cgroup', target: leaf, syscall: 'mkdirat', errno: -made })
+  // Those who fork meanwhile leave children behind, so it is repeated until none is there.
+  for (let round = 0; round < 100; round += 1) {
+    const pids = words(`${directory}/cgroup.procs`).filter((pid) => pid !== '' && pid !== '0')
+    if (pids.length === 0) {
+      enableControllers(mountPoint, directory, controllers)
+      return leaf
+    }
+    for (const pid of pids) {
+      const result = tryWriteFile(`${leaf}/cgroup.procs`, pid)
+      if (result < 0 && !failedWith(result, 'ESRCH')) {
+        throw new TareError({
+          operation: `move process ${pid} into cgroup`,
+          target: leaf,
+          syscall: 'write',
+          errno: -result,
+        })
+      }
+    }
+  }
+  throw new TareError({
+    operation: 'move all processes out of cgroup',
+    target: directory,
+    reason: 'they fork faster than they can be moved',
+  })
+}

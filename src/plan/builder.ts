@@ -1,0 +1,139 @@
+import { TareError } from '../linux/error.ts'
+import type { SyscallName } from '../linux/syscall.ts'
+import type { DataBuilder } from './data.ts'
+import type { Branch, Label, Mechanism, Operand, Operation, Register, Step, Words } from './step.ts'
+
+/** PLAN_REGISTERS of native/plan.h. */
+const REGISTERS = 128
+
+const NONE: readonly Branch[] = []
+
+/** Collects the steps that one process performs, in order. */
+export class StepBuilder {
+  readonly steps: Step[] = []
+  readonly #free: number[] = []
+  readonly #labels: Label[] = []
+  #next = 0
+  #pinned = REGISTERS
+  #mechanism: Mechanism = 'start'
+
+  readonly data: DataBuilder
+
+  constructor(data: DataBuilder) {
+    this.data = data
+  }
+
+  /** The mechanism that the following steps belong to. */
+  mechanism(mechanism: Mechanism): this {
+    this.#mechanism = mechanism
+    return this
+  }
+
+  /** A system call whose result is of no interest beyond its success. */
+  call(words: Words, call: SyscallName, args: readonly Operand[], branches: readonly Branch[] = NONE): void {
+    this.#add('syscall', words, call, args, undefined, branches)
+  }
+
+  /** A system call whose result later steps use. */
+  callFor(
+    name: string,
+    words: Words,
+    call: SyscallName,
+    args: readonly Operand[],
+    branches: readonly Branch[] = NONE,
+  ): Register {
+    const result = this.register(name)
+    this.#add('syscall', words, call, args, result, branches)
+    return result
+  }
+
+  /** Clones this process; the child goes on at the next step, the parent at `parent`. */
+  clone(words: Words, call: SyscallName, args: readonly Operand[], result: Register, parent: Label): void {
+    this.#add('clone', words, call, args, result, [{ errno: 0, to: parent }])
+  }
+
+  /** Writes a register to the data, `size` bytes of it (4 or 8). */
+  store(words: Words, offset: number, value: Register, size: 4 | 8): void {
+    this.#add('store', words, undefined, [offset, value, size], undefined, NONE)
+  }
+
+  /** Reads `size` bytes (4 or 8) of the data into a register. */
+  loadInto(result: Register, words: Words, offset: number, size: 4 | 8): void {
+    this.#add('load', words, undefined, [offset, 0, size], result, NONE)
+  }
+
+  /** Fails with `errno` unless the register holds `value`. */
+  check(words: Words, register: Register, value: number, errno: number): void {
+    this.#add('check', words, undefined, [register, value, errno], undefined, NONE)
+  }
+
+  jump(words: Words, to: Label): void {
+    this.#add('jump', words, undefined, [], undefined, [{ errno: 0, to }])
+  }
+
+  /** Stays, as PID 1, for `child`; its wait status goes to descriptor `status`. */
+  init(words: Words, child: Register, status: number): void {
+    this.#add('init', words, undefined, [child, status], undefined, NONE)
+  }
+
+  /** Fails with `errno`. */
+  fail(words: Words, errno: number): void {
+    this.#add('fail', words, undefined, [errno], undefined, NONE)
+  }
+
+  label(): Label {
+    const label = { index: -1 }
+    this.#labels.push(label)
+    return label
+  }
+
+  /** Puts steps of another builder, which must share registers and data with this one, before all others. */
+  prepend(steps: readonly Step[]): void {
+    this.steps.unshift(...steps)
+    for (const label of this.#labels) label.index += steps.length
+  }
+
+  /** The label's place is the next step. */
+  place(label: Label): void {
+    label.index = this.steps.length
+  }
+
+  register(name: string): Register {
+    const index = this.#free.pop() ?? this.#next++
+    if (index >= this.#pinned)
+      throw new TareError({ operation: 'plan', target: name, reason: `a plan has ${REGISTERS} registers` })
+    return { kind: 'register', index, name }
+  }
+
+  /** A register that is never another's: for what is there from the start. */
+  pinnedRegister(name: string): Register {
+    this.#pinned -= 1
+    return { kind: 'register', index: this.#pinned, name }
+  }
+
+  /** No later step uses the register. */
+  release(register: Register): void {
+    if (register.index < this.#pinned) this.#free.push(register.index)
+  }
+
+  #add(
+    operation: Operation,
+    words: Words,
+    call: SyscallName | undefined,
+    args: readonly Operand[],
+    result: Register | undefined,
+    branches: readonly Branch[],
+  ): void {
+    this.steps.push({
+      mechanism: this.#mechanism,
+      operation,
+      call,
+      args,
+      result,
+      branches,
+      what: words.what,
+      why: words.why ?? '',
+      hints: words.hints,
+    })
+  }
+}

@@ -1,0 +1,82 @@
+import type { Data } from './step.ts'
+
+const encoder = new TextEncoder()
+
+/** The bytes that a plan carries beside its steps. Offsets are fixed as soon as something is added. */
+export class DataBuilder {
+  #bytes = new Uint8Array(4096)
+  #size = 0
+  readonly #relocations: number[] = []
+  readonly #strings = new Map<string, number>()
+
+  get size(): number {
+    return this.#size
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size)
+  }
+
+  /** Offsets of the 64-bit words that hold an offset and become an address. */
+  get relocations(): readonly number[] {
+    return this.#relocations
+  }
+
+  /** Room for `size` bytes of zero, aligned to 8. */
+  space(size: number, text: string): Data {
+    return { kind: 'data', offset: this.#reserve(size, 8), text }
+  }
+
+  /** A copy of the bytes, aligned to 8. */
+  add(bytes: Uint8Array, text: string): Data {
+    const offset = this.#reserve(bytes.length, 8)
+    this.#bytes.set(bytes, offset)
+    return { kind: 'data', offset, text }
+  }
+
+  /** A string, ended by NUL; the same string is kept once, so it must not be written to. */
+  string(value: string): Data {
+    return { kind: 'data', offset: this.#string(value), text: JSON.stringify(value) }
+  }
+
+  /** A vector of pointers to strings, ended by a null pointer: argv or envp (execve(2)). */
+  strings(values: readonly string[], text: string): Data {
+    const offsets = values.map((value) => this.#string(value))
+    const vector = this.#reserve((values.length + 1) * 8, 8)
+    offsets.forEach((offset, index) => this.pointer(vector + index * 8, offset))
+    return { kind: 'data', offset: vector, text }
+  }
+
+  /** Makes the 64-bit word at `at` the address of `offset`. */
+  pointer(at: number, offset: number): void {
+    this.setWord(at, offset)
+    this.#relocations.push(at)
+  }
+
+  setWord(at: number, value: number): void {
+    const view = new DataView(this.#bytes.buffer, at, 8)
+    view.setUint32(0, value >>> 0, true)
+    view.setUint32(4, Math.floor(value / 2 ** 32) >>> 0, true)
+  }
+
+  #string(value: string): number {
+    const known = this.#strings.get(value)
+    if (known !== undefined) return known
+    const offset = this.#reserve(value.length * 3 + 1, 1)
+    const { written } = encoder.encodeInto(value, this.#bytes.subarray(offset))
+    this.#size = offset + written + 1
+    this.#strings.set(value, offset)
+    return offset
+  }
+
+  #reserve(size: number, align: number): number {
+    const offset = Math.ceil(this.#size / align) * align
+    if (offset + size > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, offset + size))
+      larger.set(this.#bytes.subarray(0, this.#size))
+      this.#bytes = larger
+    }
+    this.#size = offset + size
+    return offset
+  }
+}

@@ -1,0 +1,86 @@
+import { CLONE_NEWPID } from '../linux/namespace.ts'
+import { named } from '../plan/step.ts'
+import { planCgroup, planCgroupJoin } from './plan/cgroups.ts'
+import type { ContainerPlan, PlanHost } from './plan/context.ts'
+import { PlanContext } from './plan/context.ts'
+import { planCredentials, planRlimits } from './plan/credentials.ts'
+import { planDevices } from './plan/devices.ts'
+import { makeEmpty, planKernelFiles, planMasks } from './plan/kernel-files.ts'
+import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
+import { planProgram, planSeccomp } from './plan/program.ts'
+import { planRoot } from './plan/root.ts'
+import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
+import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
+import type { ContainerSpec } from './spec.ts'
+
+const MNT_DETACH = named(2, 'MNT_DETACH')
+
+/** Makes the new root the root, and takes the old one away (pivot_root(2), "pivot_root(".", ".")"). */
+const planPivot = (context: PlanContext): void => {
+  const { stage } = context
+  stage.mechanism('chroot')
+  const here = context.string('.')
+  const why = 'unlike with chroot(2), root in it finds no way out'
+  stage.call({ what: 'make the new root the root', why }, 'pivot_root', [here, here])
+  // The old root now lies on the new one, and on it what was stacked there before the new root was: the topmost first.
+  for (let below = 1; below <= context.stacked; below++) {
+    const words =
+      below === context.stacked
+        ? { what: 'take the old root away', why: 'nothing of the host is left but what was mounted' }
+        : { what: 'take away what lies on the old root' }
+    stage.call(words, 'umount2', [here, MNT_DETACH])
+  }
+}
+
+const planDirectory = (context: PlanContext): void => {
+  const { stage, spec } = context
+  stage.mechanism('process').call(
+    {
+      what: `enter ${spec.process.cwd}`,
+      hints: { ENOENT: 'The working directory must exist in the container.', EACCES: 'The user may not enter it.' },
+    },
+    'chdir',
+    [context.string(spec.process.cwd)],
+  )
+}
+
+/** What starts a container, step by step. Pure: it needs no privilege and touches nothing. */
+export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPlan => {
+  const context = new PlanContext(spec, host)
+  const { stage } = context
+  const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
+  const cgroup = planCgroup(context)
+  planNamespaces(context)
+  const empty = makeEmpty(context)
+  const layers = planLayers(context)
+  const root = planRoot(context, spec.root)
+  const files = planKernelFiles(context, root)
+  const dev = planDevices(context, root)
+  planMounts(context, root, layers)
+  planLoopback(context)
+  planHostname(context)
+  planSysctls(context, files.proc)
+  planMasks(context, files, empty, dev)
+  planReadOnlyRoot(context, root)
+  planPivot(context)
+  planCgroupJoin(context, cgroup)
+  planRlimits(context)
+  if (!spec.process.noNewPrivileges) planSeccomp(context)
+  planCredentials(context)
+  planDirectory(context)
+  planProgram(context, spec.process.init)
+  if (context.handed.length > 0) planHanded(context)
+  return {
+    prepare: context.prepare.steps,
+    cloneFlags,
+    grant: context.grant.steps,
+    stage: stage.steps,
+    ownData: context.ownData,
+    data: context.data,
+    inherited: context.inherited,
+    handed: context.handed.map(({ register }) => register),
+    mappingHelpers: spec.userNamespace.kind === 'mapped' && spec.userNamespace.helper,
+    cgroup,
+    spec,
+  }
+}

@@ -1,0 +1,184 @@
+import { ERRNO } from '../../linux/errno.ts'
+import type { Label } from '../../plan/step.ts'
+import { named } from '../../plan/step.ts'
+import type { PlanContext } from './context.ts'
+import { CONTROL, STATUS_FD } from './context.ts'
+
+const SIGCHLD = 17
+const SIGKILL = named(9, 'SIGKILL')
+const PR_SET_PDEATHSIG = named(1, 'PR_SET_PDEATHSIG')
+const PR_SET_DUMPABLE = named(4, 'PR_SET_DUMPABLE')
+const SIG_SETMASK = named(2, 'SIG_SETMASK')
+const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
+const SECCOMP_SET_MODE_FILTER = named(1, 'SECCOMP_SET_MODE_FILTER')
+const TIOCSCTTY = named(0x540e, 'TIOCSCTTY')
+const ALL = 0xffffffff
+const MSG_PEEK_DONTWAIT = named(0x42, 'MSG_PEEK|MSG_DONTWAIT')
+const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EAGAIN = 11, EPIPE = 32 } = ERRNO
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/**
+ * Ends with the parent: the kernel kills us when the thread that made us ends (PR_SET_PDEATHSIG, prctl(2); a change of
+ * ids clears it, so it comes after). If the parent has ended already there will be no signal: but then the other end
+ * of the control socket is closed.
+ */
+const dieWithParent = (context: PlanContext): void => {
+  const { stage, data } = context
+  stage.call({ what: 'end with the parent', why: 'nothing is left behind, whatever happens' }, 'prctl', [
+    PR_SET_PDEATHSIG,
+    SIGKILL,
+    0,
+    0,
+    0,
+  ])
+  const alive = stage.label()
+  const words = { what: 'see that the parent is there' }
+  stage.call(
+    words,
+    'recvfrom',
+    [CONTROL, data.space(8, 'a byte'), 1, MSG_PEEK_DONTWAIT, 0, 0],
+    [{ errno: EAGAIN, to: alive }],
+  )
+  stage.fail(words, EPIPE)
+  stage.place(alive)
+}
+
+/**
+ * PID 1 and the program. PID 1 closes all that it doesn't need, so that whoever reads the program's output sees its
+ * end, makes itself opaque to the program, which may run as the same user, and stays.
+ */
+const planInit = (context: PlanContext): void => {
+  const { stage, data } = context
+  stage.mechanism('process')
+  const all = new Uint8Array(8).fill(0xff)
+  const none = data.space(8, '[]')
+  stage.call({ what: 'block all signals', why: 'PID 1 takes them one by one' }, 'rt_sigprocmask', [
+    SIG_SETMASK,
+    data.add(all, '~[]'),
+    0,
+    8,
+  ])
+  stage.call({ what: 'be opaque', why: 'the program must not look into PID 1' }, 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
+  const parent = stage.label()
+  const child = stage.register('program')
+  stage.clone(
+    { what: 'clone the program', why: 'PID 1 stays beside it, to reap orphans and pass signals on' },
+    'clone',
+    [SIGCHLD, 0, 0, 0, 0],
+    child,
+    parent,
+  )
+  stage.call({ what: 'unblock all signals' }, 'rt_sigprocmask', [SIG_SETMASK, none, 0, 8])
+  const program = stage.label()
+  stage.jump({ what: 'go on as the program' }, program)
+  stage.place(parent)
+  const words = { what: 'close what PID 1 does not need' }
+  stage.call(words, 'close_range', [0, STATUS_FD - 1, 0])
+  stage.call(words, 'close_range', [STATUS_FD + 1, ALL, 0])
+  stage.init(
+    { what: 'be PID 1', why: 'until the program ends; then the kernel ends all that is left' },
+    child,
+    STATUS_FD,
+  )
+  stage.place(program)
+}
+
+/** execvp(3)'s search: the first that can be run; if none can, but one was there, that it may not be. */
+const planExec = (context: PlanContext): void => {
+  const { stage, data, spec } = context
+  const [command = ''] = spec.process.args
+  const argv = data.strings(spec.process.args, `[${spec.process.args.map((arg) => JSON.stringify(arg)).join(', ')}]`)
+  const envp = data.strings(spec.process.env, `[${spec.process.env.length} variables]`)
+  const path = spec.process.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
+  const files = command.includes('/')
+    ? [command]
+    : path.split(':').map((directory) => (directory === '' ? `./${command}` : `${directory}/${command}`))
+  const words = (file: string) => ({
+    what: command.includes('/') ? `run ${command}` : `run ${command} (as ${file})`,
+    hints: {
+      ENOEXEC: 'It is neither a program of this architecture nor a script that begins with "#!".',
+      EACCES: 'It is not executable by this user, or its file system is mounted noexec.',
+    },
+  })
+  const notFound = { what: `find ${command} in ${path}`, hints: { ENOENT: 'Give its path, or a PATH that has it.' } }
+  if (command.includes('/')) {
+    stage.call(words(command), 'execve', [context.string(command), argv, envp])
+    return
+  }
+  // Two chains, as jumps only go forward: as long as nothing was denied, and from the first denial on.
+  const denied = [...files.map(() => stage.label()), stage.label()]
+  const deniedAt = (index: number): Label => denied[index] ?? stage.label()
+  for (const [index, file] of files.entries()) {
+    const next = stage.label()
+    stage.call(
+      words(file),
+      'execve',
+      [context.string(file), argv, envp],
+      [
+        { errno: ENOENT, to: next },
+        { errno: ENOTDIR, to: next },
+        { errno: EACCES, to: deniedAt(index + 1) },
+      ],
+    )
+    stage.place(next)
+  }
+  stage.fail(notFound, ENOENT)
+  for (const [index, file] of files.entries()) {
+    stage.place(deniedAt(index))
+    if (index === 0) continue
+    const next = deniedAt(index + 1)
+    stage.call(
+      words(file),
+      'execve',
+      [context.string(file), argv, envp],
+      [
+        { errno: ENOENT, to: next },
+        { errno: ENOTDIR, to: next },
+        { errno: EACCES, to: next },
+      ],
+    )
+  }
+  stage.place(deniedAt(files.length))
+  stage.fail({ what: `run ${command}`, hints: { EACCES: 'It was found, but is not executable by this user.' } }, EACCES)
+}
+
+/** The filter of system calls (seccomp(2)). */
+export const planSeccomp = (context: PlanContext): void => {
+  const { stage, data, spec } = context
+  if (spec.process.seccomp === undefined) return
+  const { program, flags } = spec.process.seccomp
+  const filter = data.add(program, `${program.length / 8} instructions`)
+  const header = data.space(16, `{${program.length / 8}, filter}`)
+  data.setWord(header.offset, program.length / 8)
+  data.pointer(header.offset + 8, filter.offset)
+  stage.mechanism('seccomp').call(
+    {
+      what: 'filter system calls',
+      why: 'for good, and for all that the program starts',
+      hints: { EINVAL: 'The filter is malformed, or this kernel lacks seccomp filters.' },
+    },
+    'seccomp',
+    [SECCOMP_SET_MODE_FILTER, flags, header],
+  )
+}
+
+/** The last steps: PID 1 if wanted, the filter of system calls, and the program itself. */
+export const planProgram = (context: PlanContext, init: boolean): void => {
+  const { stage, spec } = context
+  stage.mechanism('process')
+  dieWithParent(context)
+  stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
+  if (init) planInit(context)
+  if (spec.process.terminal)
+    stage.call({ what: 'take the terminal', why: 'as the controlling terminal of the session' }, 'ioctl', [
+      0,
+      TIOCSCTTY,
+      0,
+    ])
+  stage.call({ what: `set the umask to 0${spec.process.umask.toString(8)}` }, 'umask', [spec.process.umask])
+  stage.call({ what: 'let no descriptor through but 0, 1 and 2' }, 'close_range', [CONTROL, ALL, CLOSE_RANGE_CLOEXEC])
+  // Without that promise a filter takes CAP_SYS_ADMIN, which is gone by now: then it was set before.
+  if (spec.process.noNewPrivileges) planSeccomp(context)
+  stage.mechanism('process')
+  planExec(context)
+}

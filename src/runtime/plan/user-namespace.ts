@@ -1,0 +1,74 @@
+import { ERRNO } from '../../linux/errno.ts'
+import { CLONE_NEWUSER } from '../../linux/namespace.ts'
+import { named } from '../../plan/step.ts'
+import type { IdMapping } from '../spec.ts'
+import type { PlanContext } from './context.ts'
+import { CONTROL, CWD } from './context.ts'
+
+const MSG_CMSG_CLOEXEC = named(0x40000000, 'MSG_CMSG_CLOEXEC')
+const WRITE_ONLY = named(0o2000001, 'O_WRONLY|O_CLOEXEC')
+const CMSG_HEADER = 16
+
+/** The text of a uid_map: a line for each range (user_namespaces(7)). */
+export const mapText = (mappings: readonly IdMapping[]): string =>
+  mappings.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`).join('')
+
+const writeMap = (context: PlanContext, file: 'uid_map' | 'gid_map' | 'setgroups', text: string, why: string): void => {
+  const { grant, ownData } = context
+  const words = {
+    what: `write ${file}`,
+    why,
+    hints: {
+      EPERM: 'An ordinary user may map only its own id; more takes newuidmap(1) and a range in /etc/subuid.',
+      EINVAL: 'The mappings overlap, or there are too many.',
+    },
+  }
+  const fd = grant.callFor(`${file} fd`, words, 'openat', [
+    CWD,
+    { kind: 'template', text: `/proc/{pid}/${file}` },
+    WRITE_ONLY,
+  ])
+  const bytes = new TextEncoder().encode(text)
+  grant.call(words, 'write', [fd, ownData.add(bytes, JSON.stringify(text)), bytes.length])
+}
+
+/** Namespaces that the clone makes: the pid namespace, and the user namespace that is to own all others. */
+export const planUserNamespace = (context: PlanContext): number => {
+  const { userNamespace } = context.spec
+  if (userNamespace.kind === 'host') return 0
+  context.grant.mechanism('namespaces')
+  if (!userNamespace.helper) {
+    // Else an ordinary user could drop a group that keeps it out of something (CVE-2014-8989).
+    if (!context.host.privileged) writeMap(context, 'setgroups', 'deny', 'an ordinary user may not drop its groups')
+    writeMap(context, 'uid_map', mapText(userNamespace.uids), 'which ids of the host its user ids are')
+    writeMap(context, 'gid_map', mapText(userNamespace.gids), 'which ids of the host its group ids are')
+  }
+  return CLONE_NEWUSER
+}
+
+/**
+ * The first steps of a stage that is handed descriptors which only Tare could open. To be called when all other steps
+ * are there; these go before them.
+ */
+export const planHanded = (context: PlanContext): void => {
+  const { stage, data, handed } = context
+  const first = stage.steps.length
+  stage.mechanism('start')
+  // struct msghdr, its one iovec, a byte, and the control message (recvmsg(2), cmsg(3), unix(7)).
+  const controlSize = Math.ceil((CMSG_HEADER + handed.length * 4) / 8) * 8
+  const header = data.space(56 + 16 + 8 + controlSize, `a message with ${handed.length} descriptors`)
+  const [vector, byte, control] = [header.offset + 56, header.offset + 72, header.offset + 80]
+  data.pointer(header.offset + 16, vector)
+  data.setWord(header.offset + 24, 1)
+  data.pointer(header.offset + 32, control)
+  data.setWord(header.offset + 40, controlSize)
+  data.pointer(vector, byte)
+  data.setWord(vector + 8, 1)
+  const words = { what: 'receive descriptors', why: 'of trees whose owners are mapped, which only the host can do' }
+  const received = stage.callFor('received', words, 'recvmsg', [CONTROL, header, MSG_CMSG_CLOEXEC])
+  stage.check(words, received, 1, ERRNO['EPIPE'] ?? 32)
+  handed.forEach(({ received: register }, index) => {
+    stage.loadInto(register, { what: `take ${register.name}` }, control + CMSG_HEADER + index * 4, 4)
+  })
+  stage.prepend(stage.steps.splice(first))
+}

@@ -1,0 +1,96 @@
+import { Buffer } from 'node:buffer'
+import { binding } from '../linux/binding.ts'
+import { ERRNO, errnoName } from '../linux/errno.ts'
+import { TareError } from '../linux/error.ts'
+import { CLONE_NEWUSER } from '../linux/namespace.ts'
+import { receiveDescriptors } from '../linux/socket.ts'
+import { syscall, trySyscall } from '../linux/syscall.ts'
+
+const MFD_CLOEXEC = 1
+const O_CLOEXEC = 0o2000000
+/** native/plan.h: struct plan_header, field `at`. */
+const HEADER_AT = 28
+const REPORT_SIZE = 16
+const REPORT_REFUSED = 2
+
+/** A plan's bytes in a memfd. The stage maps it and notes in it which step it takes. The caller closes it. */
+export const planDescriptor = (bytes: Uint8Array): number => {
+  const purpose = { operation: 'hand over the plan' }
+  const fd = syscall(purpose, 'memfd_create', 'tare-plan', MFD_CLOEXEC)
+  const written = trySyscall('write', fd, bytes, bytes.length)
+  if (written === bytes.length) return fd
+  trySyscall('close', fd)
+  throw new TareError({ ...purpose, syscall: 'write', errno: written < 0 ? -written : ERRNO['ENOSPC'] })
+}
+
+/** The step that the stage was taking when it was last seen. */
+export const stepTaken = (planFd: number): number => {
+  const at = Buffer.alloc(4)
+  syscall({ operation: 'see how far the stage came' }, 'pread64', planFd, at, 4, HEADER_AT)
+  return at.readUInt32LE(0)
+}
+
+/** What the stage said over the control socket (struct report, native/plan.h). */
+export interface Report {
+  readonly kind: 'failed' | 'refused'
+  readonly step: number
+  readonly errno: number
+}
+
+export const readReport = (control: number): Report | undefined => {
+  const message = receiveDescriptors(control, REPORT_SIZE, { operation: 'read the report of the stage' })
+  if (message === undefined || message.bytes.length < REPORT_SIZE) return undefined
+  const view = new DataView(message.bytes.buffer, message.bytes.byteOffset, REPORT_SIZE)
+  return {
+    kind: view.getUint32(0, true) === REPORT_REFUSED ? 'refused' : 'failed',
+    step: view.getUint32(4, true),
+    errno: view.getInt32(8, true),
+  }
+}
+
+/** Both ends of a pipe, close-on-exec: [read, write] (pipe(2)). */
+export const makePipe = (): readonly [read: number, write: number] => {
+  const ends = new Int32Array(2)
+  syscall({ operation: 'make a pipe' }, 'pipe2', ends, O_CLOEXEC)
+  return [ends[0] ?? -1, ends[1] ?? -1]
+}
+
+export interface StageProcess {
+  readonly pid: number
+  readonly pidfd: number
+  /** What {@link proceed} needs. */
+  readonly held: bigint | undefined
+}
+
+const START_HINTS: Readonly<Record<string, string>> = {
+  EPERM: 'This user may not make these namespaces here: see "tare info" for what this host allows.',
+  EAGAIN: 'A limit on the number of processes is reached (RLIMIT_NPROC, pids.max).',
+  ENOSPC: 'A limit in /proc/sys/user/max_*_namespaces is reached.',
+  EACCES: 'Memory that programs run from is not allowed here (vm.memfd_noexec, or a security module).',
+  EINVAL: 'The id maps leave out root: map id 0 of the container.',
+  EBUSY: 'The cgroup has controllers enabled for its children, so no process may be in it.',
+}
+
+/**
+ * Starts the stage. `slots[i]` becomes its descriptor i (-1: closed). `cgroup`: a directory of cgroup v2 that it is born
+ * in. The calling thread waits for one exec, whatever the size of this process.
+ *
+ * With CLONE_NEWUSER among the flags it isn't the stage yet, and waits for {@link proceed}, which must be called.
+ */
+export const startStage = (flags: number, slots: readonly number[], cgroup?: number): StageProcess => {
+  const result = new BigInt64Array(2)
+  const held = (flags & CLONE_NEWUSER) !== 0
+  const pid = binding.start(flags, Int32Array.from(slots), cgroup ?? -1, held, result)
+  if (pid > 0) return { pid, pidfd: Number(result[0]), held: held ? result[1] : undefined }
+  throw startError(-pid)
+}
+
+const startError = (errno: number): TareError =>
+  new TareError({ operation: 'start the stage', syscall: 'clone3', errno, hint: START_HINTS[errnoName(errno)] })
+
+/** Lets a held stage go on, whether its id maps are written or it is dead. Throws if it can't become the stage. */
+export const proceed = ({ held }: StageProcess): void => {
+  if (held === undefined) return
+  const result = binding.proceed(held)
+  if (result < 0) throw startError(-result)
+}

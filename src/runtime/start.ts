@@ -1,0 +1,140 @@
+import type { Cgroup } from '../linux/cgroup/cgroup.ts'
+import { createCgroup } from '../linux/cgroup/create.ts'
+import { InputError } from '../linux/error.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
+import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
+import { packetSocketPair, sendDescriptors } from '../linux/socket.ts'
+import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
+import { waitid } from '../linux/wait.ts'
+import { encodePlan } from '../plan/encode.ts'
+import type { Registers } from '../plan/perform.ts'
+import { performSteps } from '../plan/perform.ts'
+import { Descriptors } from './descriptors.ts'
+import type { Fault, Phase } from './fault.ts'
+import { injectFault } from './inject.ts'
+import { mapWithHelpers } from './mapping-helpers.ts'
+import type { PlannedCgroup } from './plan/cgroups.ts'
+import type { ContainerPlan, PlanHost } from './plan/context.ts'
+import { Running } from './running.ts'
+import type { StageProcess } from './stage.ts'
+import { makePipe, planDescriptor, proceed, startStage } from './stage.ts'
+
+const SIGKILL = 9
+
+export interface StartOptions {
+  /** The program's standard input, output and error: descriptors of this process, which stay open here. */
+  readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
+  readonly host: PlanHost
+  /** For tests. */
+  readonly fault?: Fault | undefined
+}
+
+const AT_FDCWD = -100
+
+const openMemberships = (
+  planned: PlannedCgroup,
+  cgroup: Cgroup,
+  registers: Registers,
+  descriptors: Descriptors,
+): number | undefined => {
+  let birth: number | undefined
+  for (const { hierarchy, register, join } of planned.memberships) {
+    const directory = cgroup.paths[hierarchy.name]
+    if (directory === undefined) throw new InputError({ operation: 'find the cgroup in', target: hierarchy.name })
+    const file = hierarchy.version === 1 ? 'tasks' : 'cgroup.procs'
+    const [path, flags] = join === undefined ? [directory, O_PATH | O_DIRECTORY] : [`${directory}/${file}`, O_WRONLY]
+    const fd = descriptors.add(
+      syscall({ operation: 'open', target: path }, 'openat', AT_FDCWD, path, flags | O_CLOEXEC, 0),
+    )
+    registers.set(register.index, fd)
+    if (join === undefined) birth = fd
+  }
+  return birth
+}
+
+/** The errno that a fault wants for a step of this process. */
+const faultOf = (fault: Fault | undefined, phase: Phase): ((index: number) => number | undefined) | undefined =>
+  fault?.kind === 'fail' && fault.phase === phase
+    ? (index) => (index === fault.index ? fault.errno : undefined)
+    : undefined
+
+const reap = async ({ pidfd }: StageProcess): Promise<void> => {
+  await whenEnded(pidfd)
+  waitid({ pidfd })
+  trySyscall('close', pidfd)
+}
+
+/**
+ * Carries out a plan. Resolves as soon as the stage is on its way: whether it arrives, {@link Running.ended} tells.
+ * If anything fails, nothing is left behind.
+ */
+export const startContainer = async (plan: ContainerPlan, options: StartOptions): Promise<Running> => {
+  const { host, fault } = options
+  const descriptors = new Descriptors()
+  const registers: Registers = new Map()
+  let cgroup: Cgroup | undefined
+  try {
+    let birth: number | undefined
+    if (plan.cgroup !== undefined && host.cgroups !== undefined) {
+      cgroup = createCgroup(host.cgroups, plan.cgroup.name, plan.cgroup.limits)
+      birth = openMemberships(plan.cgroup, cgroup, registers, descriptors)
+    }
+    const keep = (): void => {
+      for (const step of [...plan.prepare, ...plan.grant]) {
+        const fd = step.result === undefined ? undefined : registers.get(step.result.index)
+        if (fd !== undefined) descriptors.add(fd)
+      }
+    }
+    try {
+      performSteps(plan.prepare, plan.ownData, registers, 0, faultOf(fault, 'prepare'))
+    } finally {
+      keep()
+    }
+    const [control, theirControl] = packetSocketPair()
+    descriptors.add(control)
+    descriptors.add(theirControl)
+    const [status, theirStatus] = makePipe()
+    descriptors.add(status)
+    descriptors.add(theirStatus)
+    const stage = fault === undefined ? plan.stage : injectFault(plan.stage, fault)
+    const planFd = descriptors.add(planDescriptor(encodePlan(stage, plan.data, ARCHITECTURE)))
+    const inherited = plan.inherited.map((register) => registers.get(register.index) ?? -1)
+    const process = startStage(
+      plan.cloneFlags,
+      [...options.stdio, theirControl, planFd, theirStatus, ...inherited],
+      birth,
+    )
+    try {
+      descriptors.close(theirControl)
+      descriptors.close(theirStatus)
+      if (plan.mappingHelpers) await mapWithHelpers(process.pid, plan.spec.userNamespace)
+      try {
+        performSteps(plan.grant, plan.ownData, registers, process.pid, faultOf(fault, 'grant'))
+      } finally {
+        keep()
+      }
+    } catch (error) {
+      sendPidfdSignal(process.pidfd, SIGKILL)
+      proceed(process)
+      await reap(process)
+      throw error
+    }
+    try {
+      proceed(process)
+      const handed = plan.handed.map((register) => registers.get(register.index) ?? -1)
+      if (handed.length > 0)
+        sendDescriptors(control, Uint8Array.of(1), handed, { operation: 'hand descriptors to the stage' })
+    } catch (error) {
+      sendPidfdSignal(process.pidfd, SIGKILL)
+      await reap(process)
+      throw error
+    }
+    for (const fd of [control, status, planFd]) descriptors.release(fd)
+    return new Running({ plan, stage, pid: process.pid, pidfd: process.pidfd, control, status, planFd, cgroup })
+  } catch (error) {
+    await cgroup?.remove()
+    throw error
+  } finally {
+    descriptors.closeAll()
+  }
+}
