@@ -106,7 +106,7 @@ __attribute__((noreturn)) static void leave(int status) {
         syscall6(__NR_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-/* PID 1 of a container, beside the program itself. The kernel gives every orphan of the namespace to PID 1, which
+/* PID 1 of a container, beside the program itself, or alone (`child` 0) where programs come and go. The kernel gives every orphan of the namespace to PID 1, which
  * must reap it; it discards signals to PID 1 that have no handler, which is why the program had better not be
  * PID 1 itself; and when PID 1 ends, the kernel kills all that is left. So: block every signal, and take them one
  * by one. SIGCHLD reaps; any other goes to the program, as it would have without us. When the program has ended
@@ -123,7 +123,8 @@ __attribute__((noreturn)) static void init(long child, long status_fd) {
             /* What a terminal sends, it sends to the whole foreground group, so the program has it already. */
             if (info.code > 0)
                 continue;
-            syscall6(__NR_kill, child, signal, 0, 0, 0, 0);
+            if (child > 0)
+                syscall6(__NR_kill, child, signal, 0, 0, 0, 0);
             continue;
         }
         for (;;) {
@@ -133,7 +134,7 @@ __attribute__((noreturn)) static void init(long child, long status_fd) {
             if (info.pid != child)
                 continue;
             /* The form of wait(2): the signal in the low 7 bits, bit 7 for a core, else the exit code above. */
-            struct ended ended = {0};
+            static struct ended ended; /* in .bss: a compiler would zero it with memset, which is not there */
             ended.status = info.code == CLD_EXITED_ ? (uint32_t)info.status << 8
                                                     : (uint32_t)info.status | (info.code == 3 ? 0x80u : 0u);
             syscall6(__NR_getrusage, RUSAGE_CHILDREN_, (long)ended.usage, 0, 0, 0, 0);

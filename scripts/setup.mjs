@@ -59,7 +59,7 @@ const isBuilt = () => {
 
 if (!hasPackages()) {
   say('setup: installing packages (npm ci)')
-  run('npm', ['ci', '--silent', '--no-audit', '--no-fund'])
+  run('npm', ['ci', '--loglevel=error', '--no-audit', '--no-fund'])
 }
 if (!isBuilt()) {
   say('setup: building')

@@ -2,3 +2,19 @@ export { InputError, TareError } from './linux/error.ts'
 export type { TareErrorDetails } from './linux/error.ts'
 export type { HostGroup, HostItem } from './inspect/host.ts'
 export { HOST_GROUPS, hostInfo } from './inspect/host.ts'
+export type {
+  BindMount,
+  ContainerOptions,
+  DeviceRate,
+  ExecOptions,
+  MountOption,
+  OutputOption,
+  OverlayMount,
+  ProgramOptions,
+  RunOptions,
+  StdinOption,
+  TmpfsMount,
+} from './engine/options.ts'
+export type { Result, Usage } from './engine/program.ts'
+export { Program } from './engine/program.ts'
+export { run } from './engine/run.ts'

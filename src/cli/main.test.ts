@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { TareError } from '../linux/error.ts'
+import { TareError } from '../index.ts'
 import { command } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { exitStatusOf, signalStatus } from './exit-status.ts'

@@ -97,7 +97,7 @@ export const isAtLeast = (version: string, major: number, minor: number): boolea
 export type Probe = readonly [name: SyscallName, ...args: readonly Argument[]]
 
 /** Which calls this process can't make: each with `ENOSYS`, or `EPERM` where a seccomp filter is the likely cause. */
-export const missingCalls = (host: HostSource, probes: readonly Probe[], filtered: boolean): readonly string[] =>
+const missingCalls = (host: HostSource, probes: readonly Probe[], filtered: boolean): readonly string[] =>
   probes.flatMap(([name, ...args]) => {
     const result = host.probe(name, ...args)
     const code = result < 0 ? errnoName(-result) : ''

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
-import type { Entry, Mount, Root } from '../runtime/spec.ts'
+import type { Entry, Mount } from '../runtime/spec.ts'
+import type { Rootfs } from './rootfs.ts'
 
 /** Top-level directories that belong to /usr: on a merged-/usr system links into it, else directories of their own. */
 const PROGRAM_DIRECTORIES = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
@@ -64,12 +65,6 @@ const accounts = ({ name, uid, gid, home }: SystemUser): { readonly passwd: stri
 const directory = (path: string, mode = 0o755): Entry => ({ kind: 'directory', path, mode })
 const file = (path: string, content: string): Entry => ({ kind: 'file', path, content })
 const link = (path: string, target: string): Entry => ({ kind: 'link', path, target })
-
-/** What of a root is there before the caller's own mounts. */
-export interface Rootfs {
-  readonly root: Root
-  readonly mounts: readonly Mount[]
-}
 
 /**
  * The host's programs and libraries and nothing else of it: /usr and what belongs to it, read-only, on a file system in

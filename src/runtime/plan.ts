@@ -5,7 +5,7 @@ import type { ContainerPlan, PlanHost } from './plan/context.ts'
 import { PlanContext } from './plan/context.ts'
 import { planCredentials, planRlimits } from './plan/credentials.ts'
 import { planDevices } from './plan/devices.ts'
-import { makeEmpty, planKernelFiles, planMasks } from './plan/kernel-files.ts'
+import { planKernelFiles, planMasks } from './plan/kernel-files.ts'
 import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
 import { planProgram, planSeccomp } from './plan/program.ts'
 import { planRoot } from './plan/root.ts'
@@ -51,7 +51,6 @@ export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPla
   const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
   const cgroup = planCgroup(context)
   planNamespaces(context)
-  const empty = makeEmpty(context)
   const layers = planLayers(context)
   const root = planRoot(context, spec.root)
   const files = planKernelFiles(context, root)
@@ -60,7 +59,7 @@ export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPla
   planLoopback(context)
   planHostname(context)
   planSysctls(context, files.proc)
-  planMasks(context, files, empty, dev)
+  planMasks(context, files, dev)
   planReadOnlyRoot(context, root)
   planPivot(context)
   planCgroupJoin(context, cgroup)

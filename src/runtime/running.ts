@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { TareError } from '../linux/error.ts'
 import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
+import { receiveDescriptors } from '../linux/socket.ts'
 import { signalName } from '../linux/signal.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import type { ResourceUsage, WaitStatus } from '../linux/wait.ts'
@@ -9,7 +10,8 @@ import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus, waitid } from '../linux/wa
 import { stepError } from '../plan/failure.ts'
 import type { Step } from '../plan/step.ts'
 import type { ContainerPlan } from './plan/context.ts'
-import { readReport, stepTaken } from './stage.ts'
+import type { Report } from './stage.ts'
+import { REPORT_SIZE, parseReport, readReport, stepTaken } from './stage.ts'
 
 const SIGKILL = 9
 /** Size of struct ended, native/plan.h. */
@@ -48,14 +50,20 @@ export class Running {
   readonly cgroup: Cgroup | undefined
   /** Resolves when it has ended and all that belonged to it is gone; rejects if the program was never reached. */
   readonly ended: Promise<Ended>
+  /** Resolves with our side of the program's terminal, or with undefined if it never came to have one. */
+  readonly terminalReady: Promise<number | undefined>
   readonly #parts: RunningParts
   #open = true
+  #terminal: number | undefined
+  /** A report that came instead of the terminal. */
+  #early: Report | undefined
 
   constructor(parts: RunningParts) {
     this.plan = parts.plan
     this.pid = parts.pid
     this.cgroup = parts.cgroup
     this.#parts = parts
+    this.terminalReady = parts.plan.spec.process.terminal ? this.#receiveTerminal() : Promise.resolve(undefined)
     this.ended = this.#end()
   }
 
@@ -74,6 +82,11 @@ export class Running {
     return this.#parts.pidfd
   }
 
+  /** Our side of the program's terminal, once it is there; it is closed when the container has ended. */
+  get terminal(): number | undefined {
+    return this.#open ? this.#terminal : undefined
+  }
+
   /** The step that the stage is at, or, once it has become the program, its last. */
   get step(): number {
     return stepTaken(this.#parts.planFd)
@@ -82,6 +95,14 @@ export class Running {
   /** Resolves when the program runs, or has failed to: then {@link ended} rejects. */
   started(): Promise<void> {
     return whenEnded(this.#parts.control)
+  }
+
+  async #receiveTerminal(): Promise<number | undefined> {
+    await whenEnded(this.#parts.control)
+    const message = receiveDescriptors(this.#parts.control, REPORT_SIZE, { operation: 'receive the terminal' })
+    this.#terminal = message?.fds[0]
+    if (message !== undefined && this.#terminal === undefined) this.#early = parseReport(message.bytes)
+    return this.#terminal
   }
 
   async #end(): Promise<Ended> {
@@ -100,7 +121,7 @@ export class Running {
 
   #outcome(own: WaitStatus, usage: ResourceUsage): Ended {
     const { control, stage, cgroup } = this.#parts
-    const report = readReport(control)
+    const report = this.#early ?? readReport(control)
     if (report !== undefined) {
       const step = stage[report.step]
       if (step !== undefined && report.kind === 'failed') throw stepError(step, report.errno)

@@ -1,12 +1,6 @@
+import type { IdMapping } from '../linux/idmap.ts'
 import type { Propagation } from '../linux/mount-flags.ts'
 import type { CgroupLimits } from '../linux/cgroup/limits.ts'
-
-/** One line of a uid_map or gid_map (user_namespaces(7)). */
-export interface IdMapping {
-  readonly containerId: number
-  readonly hostId: number
-  readonly size: number
-}
 
 /**
  * Whose ids the container's are.
@@ -91,6 +85,7 @@ export interface Rlimit {
 }
 
 export interface ProcessSpec {
+  /** Empty: PID 1 alone, for programs that come and go. */
   readonly args: readonly string[]
   readonly env: readonly string[]
   readonly cwd: string
@@ -103,6 +98,8 @@ export interface ProcessSpec {
   readonly noNewPrivileges: boolean
   readonly rlimits: readonly Rlimit[]
   readonly terminal: boolean
+  /** Of the terminal, in characters. */
+  readonly size?: { readonly columns: number; readonly rows: number } | undefined
   /** A PID 1 beside the program, which reaps orphans and passes signals on. */
   readonly init: boolean
   readonly seccomp?: SeccompSpec | undefined

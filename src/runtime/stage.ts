@@ -10,7 +10,7 @@ const MFD_CLOEXEC = 1
 const O_CLOEXEC = 0o2000000
 /** native/plan.h: struct plan_header, field `at`. */
 const HEADER_AT = 28
-const REPORT_SIZE = 16
+export const REPORT_SIZE = 16
 const REPORT_REFUSED = 2
 
 /** A plan's bytes in a memfd. The stage maps it and notes in it which step it takes. The caller closes it. */
@@ -37,15 +37,20 @@ export interface Report {
   readonly errno: number
 }
 
-export const readReport = (control: number): Report | undefined => {
-  const message = receiveDescriptors(control, REPORT_SIZE, { operation: 'read the report of the stage' })
-  if (message === undefined || message.bytes.length < REPORT_SIZE) return undefined
-  const view = new DataView(message.bytes.buffer, message.bytes.byteOffset, REPORT_SIZE)
+export const parseReport = (bytes: Uint8Array): Report | undefined => {
+  if (bytes.length < REPORT_SIZE) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE)
   return {
     kind: view.getUint32(0, true) === REPORT_REFUSED ? 'refused' : 'failed',
     step: view.getUint32(4, true),
     errno: view.getInt32(8, true),
   }
+}
+
+/** The report of a stage that has ended, if it left one. */
+export const readReport = (control: number): Report | undefined => {
+  const message = receiveDescriptors(control, REPORT_SIZE, { operation: 'read the report of the stage' })
+  return message === undefined ? undefined : parseReport(message.bytes)
 }
 
 /** Both ends of a pipe, close-on-exec: [read, write] (pipe(2)). */

@@ -50,7 +50,7 @@ test('every whole number of every unit is that many bytes', () => {
 test('a formatted size reads as nearly the same size', () => {
   fc.assert(
     fc.property(fc.maxSafeNat(), (bytes) => {
-      const back = parseBytes(formatBytes(bytes).replace('8PiB', '7.999999PiB'), 'size')
+      const back = parseBytes(formatBytes(bytes).replace(/^8PiB$/, '7.999999PiB'), 'size')
       assert.ok(Math.abs(back - bytes) <= bytes / 1000, `${bytes} ${formatBytes(bytes)} ${back}`)
     }),
   )
@@ -71,7 +71,7 @@ test('lengths of time', () => {
     '2h': 7_200_000,
     '250us': 0.25,
     '250µs': 0.25,
-    '100ns': 0.0001,
+    '2000000ns': 2,
     '1h0m0.5s': 3_600_500,
   }
   for (const [text, ms] of Object.entries(times)) assert.equal(parseDuration(text, '--timeout'), ms, text)

@@ -426,20 +426,25 @@ describe('the processes of a cgroup', () => {
 
 describe('version 2', () => {
   it('says why a group with processes gives no controllers', async (t) => {
-    if (lacks(t, 'unified', 'pids')) return
+    if (lacks(t, 'unified', 'pids', 'memory')) return
     if (version('pids') !== 2) return t.skip('needs the pids controller on cgroup v2')
     const name = uniqueName()
     const parent = make({}, {}, name)
     const child = shell(parent, 'echo; exec sleep 100')
     await once(child.stdout ?? assert.fail(), 'data')
-    assert.throws(() => make({ pids: 3 }, {}, `${name}/child`), {
-      code: 'EBUSY',
-      message: /cannot enable pids below .*: EBUSY .*\nProcesses are in that group itself/,
-    })
+    for (const controller of ['pids', 'memory']) {
+      assert.throws(() => make({}, { controllers: [controller] }, `${name}/child`), {
+        code: 'EBUSY',
+        message: new RegExp(`cannot enable ${controller} below .*: EBUSY .*\nProcesses are in that group itself`),
+      })
+    }
     assert.ok(!existsSync(`${parent.unified}/child`))
+    assert.equal(controlFile(parent, 'unified', 'cgroup.subtree_control'), '')
     const leaf = vacateCgroup(layout, name, 'leaf', ['pids'])
     assert.equal(readFileSync(`${leaf}/cgroup.procs`, 'utf8').trim(), String(child.pid))
-    assert.equal(make({ pids: 3 }, {}, `${name}/child`).stats().pids?.max, 3)
+    const sibling = make({ pids: 3 }, {}, `${name}/child`)
+    assert.equal(sibling.stats().pids?.max, 3)
+    assert.equal((await finished(shell(sibling, 'exit 7'))).code, 7)
     await parent.kill()
     await parent.remove()
   })
@@ -504,5 +509,31 @@ describe('the place for cgroups', () => {
     )
     assert.equal(out, `${name}/own ${name}\n5 1\n`)
     await parent.remove()
+  })
+
+  it('is not a delegated group that this process itself is in, until it is vacated', async (t) => {
+    if (lacks(t, 'unified', 'pids')) return
+    if (version('pids') !== 2) return t.skip('needs the pids controller on cgroup v2')
+    const name = uniqueName()
+    const own = make({}, { controllers: ['pids'] }, name)
+    const { chownSync } = await import('node:fs')
+    for (const file of ['', '/cgroup.procs', '/cgroup.subtree_control'])
+      chownSync(`${own.unified}${file}`, 65534, 65534)
+    const module = join(import.meta.dirname, '../../src/linux/cgroup/index.js')
+    const script = `process.setgroups([]); process.setgid(65534); process.setuid(65534)
+      const { cgroupParent, createCgroup, readCgroupLayout, vacateCgroup } = await import(${JSON.stringify(module)})
+      const layout = readCgroupLayout()
+      try { cgroupParent(layout, ["pids"]) } catch (error) { console.log(error.code, error.message) }
+      vacateCgroup(layout, "${name}", "main", ["pids"])
+      const parent = "${name}"
+      console.log(cgroupParent(layout, ["pids"]), createCgroup(layout, parent + "/new", { pids: 5 }).stats().pids.max)`
+    const { out } = await finished(shell(own, `exec ${process.execPath} --input-type=module -e '${script}'`))
+    assert.match(
+      out,
+      new RegExp(
+        `^ERR_TARE_INPUT .* the group of this process, ${name}, is delegated .* processes of its own\n.*\n${name} 5\n$`,
+      ),
+    )
+    await own.remove()
   })
 })

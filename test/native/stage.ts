@@ -51,6 +51,8 @@ interface Ends {
   readonly control: readonly [ours: number, theirs: number]
   readonly out: readonly [ours: number, theirs: number]
   readonly plan: number
+  /** /dev/null, for the standard input. */
+  readonly empty: number
 }
 
 const purpose = { operation: 'prepare the stage' }
@@ -64,7 +66,8 @@ const openEnds = (plan: Uint8Array): Ends => {
   syscall(purpose, 'pipe2', pipe, O_CLOEXEC_NONBLOCK)
   const memfd = syscall(purpose, 'memfd_create', 'plan', MFD_CLOEXEC)
   if (plan.length > 0) assert.equal(syscall(purpose, 'write', memfd, plan, plan.length), plan.length)
-  return { control: pair(sockets), out: pair(pipe), plan: memfd }
+  const empty = syscall(purpose, 'openat', -100, '/dev/null', O_CLOEXEC_NONBLOCK)
+  return { control: pair(sockets), out: pair(pipe), plan: memfd, empty }
 }
 
 const close = (...fds: readonly number[]): void => {
@@ -101,7 +104,7 @@ type Ending = Pick<Outcome, 'exitCode' | 'signal'>
 
 /** Gathers what the stage has left once it has ended, and closes our ends. */
 const follow = (pid: number, ends: Ends, ended: Promise<Ending>): Running => {
-  close(ends.control[1], ends.out[1])
+  close(ends.control[1], ends.out[1], ends.empty)
   const output: Buffer[] = []
   const take = (): number => {
     output.push(readAll(ends.out[0]))
@@ -147,7 +150,7 @@ export const ownMachine: Machine = {
   start: (plan, planFd) => {
     const ends = openEnds(plan)
     const result = new BigInt64Array(2)
-    const slots = Int32Array.of(0, 1, 2, ends.control[1], planFd ?? ends.plan, ends.out[1])
+    const slots = Int32Array.of(ends.empty, 1, 2, ends.control[1], planFd ?? ends.plan, ends.out[1])
     const pid = binding.start(0, slots, -1, false, result)
     assert.ok(pid > 0, `start: ${pid}`)
     return follow(pid, ends, waited(pid, Number(result[0])))

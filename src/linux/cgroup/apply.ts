@@ -1,7 +1,8 @@
 import { dirname } from 'node:path'
+import { ERRNO } from '../errno.ts'
 import { InputError, TareError } from '../error.ts'
 import { attachDeviceProgram } from './device-attach.ts'
-import { failedWith, readIfThere, tryWriteFile } from './file.ts'
+import { failedWith, readIfThere, tryReadFile, tryWriteFile } from './file.ts'
 import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
 import { hierarchyOf } from './layout.ts'
 import type { CgroupFileWrite, CgroupWrite } from './write.ts'
@@ -49,12 +50,30 @@ const ENABLE_HINTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP: 'That group is threaded, and this controller is for processes.',
 }
 
+const cannotEnable = (directory: string, controllers: readonly string[], errno: number): TareError => {
+  const details = { operation: `enable ${controllers.join(', ')} below`, target: directory, syscall: 'write', errno }
+  return new TareError({ ...details, hint: ENABLE_HINTS[new TareError(details).code] })
+}
+
+/** Controllers that version 2 also gives to single threads. */
+const THREADED = ['cpu', 'cpuset', 'pids', 'perf_event']
+
+/**
+ * Whether a group has processes of its own, which only the root of all may. For threaded controllers alone the kernel
+ * lets that pass: the group turns into the root of a threaded subtree then, and its children can't take processes in.
+ */
+const wouldTurnThreaded = (directory: string, controllers: readonly string[]): boolean =>
+  controllers.every((controller) => THREADED.includes(controller)) &&
+  typeof tryReadFile(`${directory}/cgroup.type`) === 'string' &&
+  (readIfThere(`${directory}/cgroup.procs`) ?? '') !== ''
+
 /**
  * Makes controllers of version 2 available to the children of a group, and of its ancestors as far as needed
  * (cgroup.subtree_control). `mountPoint` is where to stop. Throws {@link TareError}.
  */
 export const enableControllers = (mountPoint: string, directory: string, controllers: readonly string[]): void => {
   if (controllers.length === 0) return
+  if (wouldTurnThreaded(directory, controllers)) throw cannotEnable(directory, controllers, ERRNO['EBUSY'] ?? 0)
   const value = controllers.map((controller) => `+${controller}`).join(' ')
   const file = `${directory}/cgroup.subtree_control`
   let result = tryWriteFile(file, value)
@@ -63,26 +82,14 @@ export const enableControllers = (mountPoint: string, directory: string, control
     result = tryWriteFile(file, value)
   }
   if (result >= 0) return
-  if (failedWith(result, 'ENOENT') || failedWith(result, 'EINVAL')) {
-    const here = readIfThere(`${directory}/cgroup.controllers`)?.trim() ?? ''
-    throw new InputError({
-      operation: `enable ${controllers.join(', ')} below`,
-      target: directory,
-      reason: here === '' ? 'no controller is available there' : `only ${here} are available there`,
-      hint: 'The controller must be on cgroup v2 and enabled in every group above.',
-    })
-  }
-  const error = new TareError({
+  if (!failedWith(result, 'ENOENT') && !failedWith(result, 'EINVAL'))
+    throw cannotEnable(directory, controllers, -result)
+  const here = readIfThere(`${directory}/cgroup.controllers`)?.trim() ?? ''
+  throw new InputError({
     operation: `enable ${controllers.join(', ')} below`,
     target: directory,
-    errno: -result,
-  })
-  throw new TareError({
-    operation: error.operation,
-    target: directory,
-    syscall: 'write',
-    errno: -result,
-    hint: ENABLE_HINTS[error.code],
+    reason: here === '' ? 'no controller is available there' : `only ${here} are available there`,
+    hint: 'The controller must be on cgroup v2 and enabled in every group above.',
   })
 }
 

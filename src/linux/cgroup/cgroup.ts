@@ -2,9 +2,9 @@ import { TareError } from '../error.ts'
 import type { CgroupDirectory } from './apply.ts'
 import { applyWrites } from './apply.ts'
 import { currentLimits } from './current.ts'
-import { readIfThere, tryWriteFile } from './file.ts'
+import { failedWith, tryWriteFile } from './file.ts'
 import { freezeDirectories, isFrozen, thawDirectories } from './freeze.ts'
-import { killDirectories, mainDirectory, processesIn, removeDirectories } from './kill.ts'
+import { isPopulated, killDirectories, mainDirectory, processesIn, removeDirectories } from './kill.ts'
 import type { CgroupLayout } from './layout.ts'
 import { hierarchyOf } from './layout.ts'
 import type { CgroupLimits } from './limits.ts'
@@ -64,7 +64,9 @@ export class Cgroup {
         target: directory,
         syscall: 'write',
         errno: -result,
-        hint: 'To move a process takes permission for cgroup.procs of this group, and on version 2 of the nearest group above both.',
+        hint: failedWith(result, 'EOPNOTSUPP')
+          ? 'The group above has processes of its own and threaded controllers, so this one takes none (cgroup.type).'
+          : 'It takes permission for cgroup.procs of this group, and on version 2 of the nearest group above both.',
       })
     }
   }
@@ -110,9 +112,7 @@ export class Cgroup {
 
   /** Whether there are processes in the group or below it. */
   get populated(): boolean {
-    const { unified } = this
-    if (unified === undefined) return this.processes().length > 0
-    return /^populated 1$/m.test(readIfThere(`${unified}/cgroup.events`) ?? '')
+    return isPopulated(this.directories)
   }
 
   /**

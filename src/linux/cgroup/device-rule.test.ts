@@ -25,7 +25,7 @@ const allowed = (rules: readonly DeviceRule[], request: Request): boolean =>
 const runProgram = (program: Uint8Array, { type, major, minor, access }: Request): number => {
   const view = new DataView(program.buffer)
   const context = [(access << 16) | (type === 'b' ? 1 : 2), major, minor]
-  const registers = new Array<number>(11).fill(0)
+  const registers = Array.from({ length: 11 }, () => 0)
   let steps = 0
   for (let at = 0; at < program.length / 8; at += 1) {
     assert.ok((steps += 1) < 100_000)

@@ -24,6 +24,14 @@ export const processesIn = (directory: string): readonly number[] => {
 export const mainDirectory = (directories: readonly CgroupDirectory[]): string =>
   (directories.find(({ hierarchy }) => hierarchy.version === 2) ?? directories[0])?.directory ?? ''
 
+/** Whether there are processes in a group or below it. */
+export const isPopulated = (directories: readonly CgroupDirectory[]): boolean => {
+  const unified = directories.find(({ hierarchy }) => hierarchy.version === 2)
+  if (unified === undefined) return processesIn(mainDirectory(directories)).length > 0
+  // It stays so for a moment after the last process has left cgroup.procs, and for as long rmdir(2) fails.
+  return /^populated 1$/m.test(readIfThere(`${unified.directory}/cgroup.events`) ?? '')
+}
+
 const signalAll = (directories: readonly CgroupDirectory[]): number => {
   const pids = new Set(directories.flatMap(({ directory }) => processesIn(directory)))
   for (const pid of pids) if (pid !== process.pid) trySyscall('kill', pid, SIGKILL)
@@ -62,9 +70,10 @@ export const killDirectories = async (directories: readonly CgroupDirectory[], t
   const main = mainDirectory(directories)
   const unified = directories.find(({ hierarchy }) => hierarchy.version === 2)
   const killed = unified !== undefined && tryWriteFile(`${unified.directory}/cgroup.kill`, '1') >= 0
-  const gone = killed
-    ? await waitUntil(() => processesIn(main).length === 0, timeout)
-    : await killByHand(directories, timeout)
+  const emptied = killed && (await waitUntil(() => !isPopulated(directories), timeout))
+  // In a hybrid a process may be in the group on version 1 alone.
+  const everywhere = killed && directories.length === 1
+  const gone = everywhere ? emptied : await killByHand(directories, timeout)
   if (gone) return
   const left = processesIn(main)
   throw new TareError({

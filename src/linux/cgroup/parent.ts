@@ -19,10 +19,13 @@ const writable = (path: string): boolean => {
   }
 }
 
-const words = (path: string): readonly string[] => readIfThere(path)?.trim().split(/\s+/) ?? []
+const words = (path: string): readonly string[] =>
+  readIfThere(path)
+    ?.split(/\s+/)
+    .filter((word) => word !== '') ?? []
 
 const DELEGATE =
-  'Run as root, or have a subtree delegated to you: systemd-run --user --scope -p Delegate=yes COMMAND (or, without a user manager, systemd-run --scope -p Delegate=yes -p User=NAME COMMAND).'
+  'Run as root, or have a subtree delegated to you: "systemd-run --user --scope -p Delegate=yes COMMAND", or as root "systemd-run --uid=NAME -p Delegate=yes COMMAND".'
 
 /** Whether groups with these controllers can be made below a directory of version 2 by this user. */
 const canParent = (directory: string, controllers: readonly string[]): boolean => {
@@ -30,10 +33,10 @@ const canParent = (directory: string, controllers: readonly string[]): boolean =
   if (!may) return false
   const enabled = words(`${directory}/cgroup.subtree_control`)
   const missing = controllers.filter((controller) => !enabled.includes(controller))
-  if (missing.length === 0) return true
+  // With processes of its own a group has no controllers to give, and none of the threaded ones either: see apply.ts.
+  if ((readIfThere(`${directory}/cgroup.procs`) ?? '') !== '') return enabled.length === 0 && missing.length === 0
   const available = words(`${directory}/cgroup.controllers`)
-  const empty = (readIfThere(`${directory}/cgroup.procs`) ?? '').trim() === ''
-  return empty && missing.every((controller) => available.includes(controller))
+  return missing.every((controller) => available.includes(controller))
 }
 
 const relative = ({ mountPoint }: CgroupHierarchy, directory: string): string => directory.slice(mountPoint.length + 1)
@@ -72,6 +75,14 @@ export const cgroupParent = (layout: CgroupLayout, controllers: readonly string[
   const asked = controllers.filter((controller) => unified.controllers.includes(controller))
   const parent = delegatedParent(unified, asked)
   if (parent !== undefined) return parent
+  const own = relative(unified, cgroupDirectory(unified, readCgroupOf('self').get('unified') ?? '/') ?? '')
+  if (own !== '' && canParent(`${unified.mountPoint}/${own}`, [])) {
+    throw new InputError({
+      operation: what,
+      reason: `the group of this process, ${own}, is delegated to this user, but has processes of its own`,
+      hint: `Move them into a child first (vacateCgroup), or run under "systemd-run --user --scope -p Delegate=yes".`,
+    })
+  }
   const subject = asked.length === 0 ? '' : ` with ${asked.join(', ')}`
   throw new InputError({
     operation: what,
@@ -101,7 +112,7 @@ export const vacateCgroup = (
     throw new TareError({ operation: 'make cgroup', target: leaf, syscall: 'mkdirat', errno: -made })
   // Those who fork meanwhile leave children behind, so it is repeated until none is there.
   for (let round = 0; round < 100; round += 1) {
-    const pids = words(`${directory}/cgroup.procs`).filter((pid) => pid !== '' && pid !== '0')
+    const pids = words(`${directory}/cgroup.procs`).filter((pid) => pid !== '0')
     if (pids.length === 0) {
       enableControllers(mountPoint, directory, controllers)
       return leaf

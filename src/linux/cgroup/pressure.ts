@@ -60,7 +60,10 @@ export interface PressureTrigger {
 
 /** A trigger that is set. Close it when it isn't needed. */
 export interface PressureWatch {
-  /** Resolves with true when the trigger fires next, with false when it is closed first, or the group removed. */
+  /**
+   * Resolves with true when the trigger fires next, or has since the last time; with false when it is closed first or
+   * the group removed. One at a time.
+   */
   next(): Promise<boolean>
   close(): void
 }
@@ -69,20 +72,21 @@ const AT_FDCWD = -100
 const O_RDWR_NONBLOCK_CLOEXEC = 0o2004002
 const EPOLL_CLOEXEC = 0o2000000
 const EPOLL_CTL_ADD = 1
+const EPOLLIN = 1
 const EPOLLPRI = 2
 const EPOLLERR = 8
 const EFD_CLOEXEC = 0o2000000
 
-/** struct epoll_event: packed on x86-64 alone. */
+/** struct epoll_event is packed on x86-64 alone. */
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16
+const DATA_OFFSET = process.arch === 'x64' ? 4 : 8
+
 const epollEvent = (events: number, data: number): Buffer => {
-  const packed = process.arch === 'x64'
-  const buffer = Buffer.alloc(packed ? 12 : 16)
+  const buffer = Buffer.alloc(EVENT_SIZE)
   buffer.writeUInt32LE(events, 0)
-  buffer.writeUInt32LE(data, packed ? 4 : 8)
+  buffer.writeUInt32LE(data, DATA_OFFSET)
   return buffer
 }
-
-const EVENT_SIZE = process.arch === 'x64' ? 12 : 16
 
 const checkTrigger = ({ stall, window }: PressureTrigger): void => {
   if (
@@ -124,7 +128,7 @@ export const watchPressure = (file: string, trigger: PressureTrigger): PressureW
     fds.push(epoll, stop)
     const watch = { operation: 'watch pressure file', target: file }
     syscall(watch, 'epoll_ctl', epoll, EPOLL_CTL_ADD, fd, epollEvent(EPOLLPRI, 1))
-    syscall(watch, 'epoll_ctl', epoll, EPOLL_CTL_ADD, stop, epollEvent(1, 0))
+    syscall(watch, 'epoll_ctl', epoll, EPOLL_CTL_ADD, stop, epollEvent(EPOLLIN, 0))
     return pressureWatch(epoll, stop, close)
   } catch (error) {
     close()
@@ -132,24 +136,33 @@ export const watchPressure = (file: string, trigger: PressureTrigger): PressureW
   }
 }
 
+/** What of the trigger (data 1) is ready now, without waiting. To ask takes the event away: psi_trigger_poll. */
+const readyNow = (epoll: number): number => {
+  const events = Buffer.alloc(2 * EVENT_SIZE)
+  const count = trySyscall('epoll_pwait', epoll, events, 2, 0, null, 8)
+  for (let index = 0; index < count; index += 1) {
+    const at = index * EVENT_SIZE
+    if (events.readUInt32LE(at + DATA_OFFSET) === 1) return events.readUInt32LE(at)
+  }
+  return 0
+}
+
 const pressureWatch = (epoll: number, stop: number, closeAll: () => void): PressureWatch => {
   let state: 'idle' | 'waiting' | 'closed' = 'idle'
   const next = (): Promise<boolean> =>
     new Promise((resolve, reject) => {
-      if (state !== 'idle') {
-        resolve(false)
+      const ready = state === 'idle' ? readyNow(epoll) : EPOLLERR
+      if (ready !== 0) {
+        resolve((ready & EPOLLERR) === 0)
         return
       }
       state = 'waiting'
       const result = binding.watch(epoll, () => {
-        const events = Buffer.alloc(2 * EVENT_SIZE)
-        const count = trySyscall('epoll_pwait', epoll, events, 2, 0, null, 8)
         const closing = state === 'closed'
+        // The watcher's own look has taken the event away; only the error of a group that is gone stays.
+        resolve(!closing && (readyNow(epoll) & EPOLLERR) === 0)
         if (closing) closeAll()
         else state = 'idle'
-        const flags = count > 0 ? events.readUInt32LE(0) : 0
-        // EPOLLERR too: the group is gone.
-        resolve(!closing && (flags & EPOLLPRI) !== 0 && (flags & EPOLLERR) === 0)
       })
       if (result >= 0) return
       state = 'idle'

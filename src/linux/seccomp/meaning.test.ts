@@ -78,6 +78,17 @@ const rulesFor = (profile: SeccompProfile, name: string, all: bigint): readonly 
 const strictest = (values: readonly number[]): number =>
   values.toSorted((a, b) => ((a & ~0xffff) | 0) - ((b & ~0xffff) | 0))[0] ?? 0
 
+const reverse = new Map<SeccompArchitecture, Map<number, readonly string[]>>()
+
+const namesOf = (architecture: SeccompArchitecture, nr: number): readonly string[] => {
+  const known = reverse.get(architecture) ?? new Map<number, readonly string[]>()
+  if (!reverse.has(architecture)) {
+    for (const [name, each] of seccompNumbers(architecture)) known.set(each, [...(known.get(each) ?? []), name])
+    reverse.set(architecture, known)
+  }
+  return known.get(nr) ?? []
+}
+
 const meaning = (profile: SeccompProfile, data: SeccompData, options: SeccompOptions): number => {
   const fallback = seccompReturn(profile.defaultAction, profile.defaultErrnoRet)
   const native = options.native ?? 'SCMP_ARCH_X86_64'
@@ -97,30 +108,27 @@ const meaning = (profile: SeccompProfile, data: SeccompData, options: SeccompOpt
   const all = bits === 32 ? 0xffff_ffffn : WIDE
   const args = Array.from({ length: 6 }, (_, i) => BigInt(data.args?.[i] ?? 0))
 
-  const names = [...seccompNumbers(architecture)].filter(([, nr]) => nr === data.nr).map(([name]) => name)
+  const names = namesOf(architecture, data.nr)
   const rules = names.flatMap((name) => rulesFor(profile, name, all))
   const plain = rules.find((rule) => (rule.args ?? []).length === 0)
   if (plain !== undefined) return value(plain)
-  const found = rules
-    .filter((rule) => (rule.args ?? []).every((arg) => holds(arg, args[arg.index] ?? 0n, all)))
-    .toSorted((a, b) => later(a.args ?? [], b.args ?? [], all))
-  if (found[0] !== undefined) return value(found[0])
 
-  const first = Number((args[0] ?? 0n) & 0xffff_ffffn)
-  const inner = !multiplexed
-    ? undefined
-    : names.includes('socketcall')
-      ? SOCKETS[first]
-      : names.includes('ipc')
-        ? IPCS[first % 0x1_0000]
-        : undefined
-  if (inner !== undefined && inner !== '-') {
-    const all =
-      rulesFor(profile, inner, WIDE).length === 0 ? [] : rulesFor(profile, inner, bits === 32 ? 0xffff_ffffn : WIDE)
-    const sure = all.find((rule) => (rule.args ?? []).length === 0)
-    if (sure !== undefined) return value(sure)
-    if (all.length > 0) return strictest([...all.map(value), fallback])
-  }
+  const multiplexer = !multiplexed ? undefined : names.find((name) => name === 'socketcall' || name === 'ipc')
+  const mask = multiplexer === 'ipc' ? 0xffff : 0xffff_ffff
+  const code = Number((args[0] ?? 0n) & BigInt(mask))
+  const inner = (multiplexer === 'ipc' ? IPCS : multiplexer === 'socketcall' ? SOCKETS : [])[code] ?? '-'
+  const hidden = inner === '-' ? [] : rulesFor(profile, inner, all)
+  const sure = hidden.find((rule) => (rule.args ?? []).length === 0)
+  const behind = hidden.length === 0 ? [] : [sure ? value(sure) : strictest([...hidden.map(value), fallback])]
+  const selects: SeccompArgument = { index: 0, op: 'SCMP_CMP_MASKED_EQ', value: mask, valueTwo: code }
+
+  const found = [
+    ...rules.map((rule) => ({ args: rule.args ?? [], value: value(rule) })),
+    ...behind.map((each) => ({ args: [selects], value: each })),
+  ]
+    .filter((rule) => rule.args.every((arg) => holds(arg, args[arg.index] ?? 0n, all)))
+    .toSorted((a, b) => later(a.args, b.args, all))
+  if (found[0] !== undefined) return found[0].value
   const last = Math.max(...named(architecture), -1)
   return !keeps && last >= 0 && data.nr > last ? ENOSYS : fallback
 }
@@ -175,15 +183,16 @@ test('a filter gives every call of every architecture what the profile says', ()
     for (const architecture of SECCOMP_ARCHITECTURES) {
       for (const newer of ['default', 'ENOSYS'] as const) {
         const profile: SeccompProfile = { ...base, architectures: [architecture] }
-        const inputs = [architecture, 'SCMP_ARCH_X86_64' as const, 'SCMP_ARCH_AARCH64' as const].flatMap((each) => {
-          const { audit: arch } = seccompAbi(each)
-          return numbersOf(each).flatMap((nr) => [
-            { arch, nr, args: [] },
-            { arch, nr, args: [1n] },
-            { arch, nr, args: [0x1_0000_0001n, 21n] },
-            { arch, nr, args: [0x1_0015n] },
-          ])
-        })
+        const { audit: arch } = seccompAbi(architecture)
+        const inputs = numbersOf(architecture).flatMap((nr) => [
+          { arch, nr, args: [] },
+          { arch, nr, args: [1n] },
+          { arch, nr, args: [0x1_0000_0001n, 21n] },
+          { arch, nr, args: [0x1_0015n] },
+        ])
+        const native = seccompAbi('SCMP_ARCH_X86_64').audit
+        const foreign = seccompAbi('SCMP_ARCH_AARCH64').audit
+        inputs.push({ arch: native, nr: 0, args: [] }, { arch: foreign, nr: 63, args: [] })
         agree(profile, { native: 'SCMP_ARCH_X86_64', newer }, inputs)
       }
     }

@@ -1,3 +1,4 @@
+import { idOutside } from '../../linux/idmap.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from '../../linux/mount-flags.ts'
 import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
@@ -7,6 +8,7 @@ import { attachBelow, hostTree, makeFilesystem } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
 import { makeEntry } from './root.ts'
 import { attachInRoot } from './targets.ts'
+import { planConsole, planTerminal } from './terminal.ts'
 
 const S_IFREG = 0o100000
 const TYPE = { c: 0o020000, b: 0o060000 } as const
@@ -25,13 +27,8 @@ const LINKS = [
 export const deviceNumber = (major: number, minor: number): number =>
   ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0
 
-const isMapped = (context: PlanContext, gid: number): boolean => {
-  const { userNamespace } = context.spec
-  return (
-    userNamespace.kind === 'host' ||
-    userNamespace.gids.some(({ containerId, size }) => gid >= containerId && gid < containerId + size)
-  )
-}
+const isMapped = ({ spec: { userNamespace } }: PlanContext, gid: number): boolean =>
+  userNamespace.kind === 'host' || idOutside(userNamespace.gids, gid) !== undefined
 
 /** A node for a device below /dev: made where mknod(2) is allowed, else the host's own, bind-mounted. */
 const makeDevice = (context: PlanContext, dev: Register, device: Device, made: Set<string>): void => {
@@ -106,6 +103,7 @@ export const planDevices = (context: PlanContext, root: PlannedRoot): Register =
     ptsOptions,
   )
   attachBelow(context, pts, dev, 'pts', 'mount it at /dev/pts')
+  if (context.spec.process.terminal) planConsole(context, dev, planTerminal(context, pts, 'ptmx'))
   const harmless = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
   const shm = makeFilesystem(context, 'tmpfs', 'make a tmpfs for shared memory', '', harmless, [
     ['mode', '1777'],

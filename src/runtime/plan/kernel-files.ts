@@ -10,9 +10,9 @@ import {
 import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
+import { CWD } from './context.ts'
 import { attachBelow, hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
-import { attachOverRoot } from './root.ts'
 import { attachInRoot } from './targets.ts'
 
 const HARMLESS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
@@ -73,17 +73,14 @@ const relativeTo = (files: KernelFiles, path: string): readonly [Register, strin
   return undefined
 }
 
-/** An empty read-only directory to hide others behind. It has to be attached to be cloned: below the new root. */
-export const makeEmpty = (context: PlanContext): Register => {
-  context.stage.mechanism('chroot')
-  const empty = makeFilesystem(
-    context,
-    'tmpfs',
-    'make an empty directory',
-    'to hide others behind',
-    HARMLESS | MOUNT_ATTR_RDONLY,
-  )
-  attachOverRoot(context, empty, 'the empty directory', 'it stays below the new root, out of reach')
+/**
+ * An empty read-only directory to hide others behind. Only what is attached can be cloned: it is attached in the old
+ * root, where nothing is looked up any more, and goes with it.
+ */
+const makeEmpty = (context: PlanContext): Register => {
+  const attributes = HARMLESS | MOUNT_ATTR_RDONLY
+  const empty = makeFilesystem(context, 'tmpfs', 'make an empty directory', 'to hide others behind', attributes)
+  attachBelow(context, empty, CWD, '/dev', "attach it over the host's /dev", 'it goes with the old root')
   return empty
 }
 
@@ -93,7 +90,7 @@ export const makeEmpty = (context: PlanContext): Register => {
  *
  * One empty directory and one null device serve all: each mask is a clone of their mount, not a file system of its own.
  */
-export const planMasks = (context: PlanContext, files: KernelFiles, empty: Register, dev: Register): void => {
+export const planMasks = (context: PlanContext, files: KernelFiles, dev: Register): void => {
   const { stage, spec, host } = context
   stage.mechanism('chroot')
   for (const path of spec.readonlyPaths) {
@@ -108,10 +105,12 @@ export const planMasks = (context: PlanContext, files: KernelFiles, empty: Regis
     attachBelow(context, tree, directory, name, `mount it over ${path}`)
     stage.release(tree)
   }
-  for (const path of spec.maskedPaths) {
+  const hidden = spec.maskedPaths.filter((path) => host.kernelFile(path) !== undefined)
+  const empty = hidden.some((path) => host.kernelFile(path) === 'directory') ? makeEmpty(context) : dev
+  for (const path of hidden) {
     const place = relativeTo(files, path)
     const kind = host.kernelFile(path)
-    if (place === undefined || kind === undefined) continue
+    if (place === undefined) continue
     const [directory, name] = place
     const mask =
       kind === 'directory'

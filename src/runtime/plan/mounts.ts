@@ -14,7 +14,7 @@ import {
 } from '../../linux/mount-flags.ts'
 import { OPEN_HOW_SIZE, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, encodeOpenHow } from '../../linux/open-how.ts'
 import type { StepBuilder } from '../../plan/builder.ts'
-import type { Data, Hints, Register } from '../../plan/step.ts'
+import type { Data, Hints, Named, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { Propagation } from '../../linux/mount-flags.ts'
 import type { PlanContext } from './context.ts'
@@ -81,7 +81,7 @@ export const makeFilesystem = (
 export const attachBelow = (
   context: PlanContext,
   mount: Register,
-  directory: Register,
+  directory: Register | Named,
   path: string,
   what: string,
   why = '',

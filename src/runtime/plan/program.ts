@@ -167,8 +167,8 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
   const { stage, spec } = context
   stage.mechanism('process')
   dieWithParent(context)
-  stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
   if (init) planInit(context)
+  stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
   if (spec.process.terminal)
     stage.call({ what: 'take the terminal', why: 'as the controlling terminal of the session' }, 'ioctl', [
       0,

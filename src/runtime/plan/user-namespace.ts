@@ -1,17 +1,13 @@
 import { ERRNO } from '../../linux/errno.ts'
+import { formatIdMap } from '../../linux/idmap.ts'
 import { CLONE_NEWUSER } from '../../linux/namespace.ts'
 import { named } from '../../plan/step.ts'
-import type { IdMapping } from '../spec.ts'
 import type { PlanContext } from './context.ts'
 import { CONTROL, CWD } from './context.ts'
 
 const MSG_CMSG_CLOEXEC = named(0x40000000, 'MSG_CMSG_CLOEXEC')
 const WRITE_ONLY = named(0o2000001, 'O_WRONLY|O_CLOEXEC')
 const CMSG_HEADER = 16
-
-/** The text of a uid_map: a line for each range (user_namespaces(7)). */
-export const mapText = (mappings: readonly IdMapping[]): string =>
-  mappings.map(({ containerId, hostId, size }) => `${containerId} ${hostId} ${size}\n`).join('')
 
 const writeMap = (context: PlanContext, file: 'uid_map' | 'gid_map' | 'setgroups', text: string, why: string): void => {
   const { grant, ownData } = context
@@ -40,8 +36,8 @@ export const planUserNamespace = (context: PlanContext): number => {
   if (!userNamespace.helper) {
     // Else an ordinary user could drop a group that keeps it out of something (CVE-2014-8989).
     if (!context.host.privileged) writeMap(context, 'setgroups', 'deny', 'an ordinary user may not drop its groups')
-    writeMap(context, 'uid_map', mapText(userNamespace.uids), 'which ids of the host its user ids are')
-    writeMap(context, 'gid_map', mapText(userNamespace.gids), 'which ids of the host its group ids are')
+    writeMap(context, 'uid_map', formatIdMap(userNamespace.uids), 'which ids of the host its user ids are')
+    writeMap(context, 'gid_map', formatIdMap(userNamespace.gids), 'which ids of the host its group ids are')
   }
   return CLONE_NEWUSER
 }

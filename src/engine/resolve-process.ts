@@ -1,0 +1,112 @@
+import { ALL_CAPABILITIES, capabilityNames, capabilitySet } from '../linux/capability.ts'
+import { InputError } from '../linux/error.ts'
+import type { NamedRlimit } from '../linux/rlimit.ts'
+import { parseRlimit, rlimitNumber } from '../linux/rlimit.ts'
+import { compileSeccomp } from '../linux/seccomp/compile.ts'
+import type { SeccompProgram } from '../linux/seccomp/compile.ts'
+import { validateSeccompProfile } from '../linux/seccomp/profile.ts'
+import { defaultSeccompProgram } from '../runtime/default-seccomp.ts'
+import type { Capabilities, Rlimit, SeccompSpec } from '../runtime/spec.ts'
+import type { ContainerOptions } from './options.ts'
+import type { ResolvedUser } from './resolve-user.ts'
+
+/** What root in a container may do: as podman has it, which has been enough for most images for years. */
+export const DEFAULT_CAPABILITIES: readonly string[] = [
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_SETFCAP',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_SETUID',
+  'CAP_SYS_CHROOT',
+]
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const setOf = (words: readonly string[]): bigint =>
+  words.some((word) => word.toUpperCase() === 'ALL') ? ALL_CAPABILITIES : capabilitySet(words)
+
+/** As docker: first what is added, then what is dropped; `ALL` stands for all, and a name wins over it. */
+const granted = ({ capAdd = [], capDrop = [] }: ContainerOptions): bigint => {
+  const isAll = (word: string): boolean => word.toUpperCase() === 'ALL'
+  const base = capDrop.some(isAll) ? 0n : capAdd.some(isAll) ? ALL_CAPABILITIES : capabilitySet(DEFAULT_CAPABILITIES)
+  const added = capabilitySet(capAdd.filter((word) => !isAll(word)))
+  const dropped = capDrop.some(isAll) ? 0n : setOf(capDrop)
+  return (base | added) & ~dropped
+}
+
+/**
+ * Root gets what is granted. Another user may get it back only by a set-user-id or capable program: what it shall have
+ * from the start, and so in the ambient set, is what was added by name.
+ */
+export const resolveCapabilities = (options: ContainerOptions, user: ResolvedUser): Capabilities => {
+  const bounding = granted(options)
+  if (user.uid === 0) return { bounding, permitted: bounding, effective: bounding, inheritable: 0n, ambient: 0n }
+  const named = capabilitySet((options.capAdd ?? []).filter((word) => word.toUpperCase() !== 'ALL')) & bounding
+  return { bounding, permitted: named, effective: named, inheritable: named, ambient: named }
+}
+
+/** The filter of system calls. A caller's own profile is compiled each time. */
+export const resolveSeccomp = (option: ContainerOptions['seccomp'], bounding: bigint): SeccompSpec | undefined => {
+  if (option === 'unconfined') return undefined
+  if (typeof option === 'string' && option !== 'default')
+    throw new InputError({
+      operation: 'use seccomp',
+      target: JSON.stringify(option),
+      reason: 'it is default, unconfined or a profile',
+    })
+  const compiled: SeccompProgram =
+    option === undefined || option === 'default'
+      ? defaultSeccompProgram(capabilityNames(bounding))
+      : compileSeccomp(validateSeccompProfile(option, 'seccomp'))
+  if (compiled.listener)
+    throw new InputError({
+      operation: 'use seccomp',
+      reason: 'a profile with SCMP_ACT_NOTIFY needs a listener',
+      hint: 'Use another action.',
+    })
+  return { program: compiled.program, flags: compiled.flags }
+}
+
+const limitText = (value: number | string | readonly [number | string, number | string]): string =>
+  typeof value === 'object' ? value.join(':') : String(value)
+
+export const resolveRlimits = (ulimits: ContainerOptions['ulimits']): readonly Rlimit[] =>
+  Object.entries(ulimits ?? {}).map(([name, value]): Rlimit => {
+    const limit: NamedRlimit = parseRlimit(`${name}=${limitText(value)}`)
+    return {
+      resource: rlimitNumber(limit.name),
+      name: limit.name.slice('RLIMIT_'.length).toLowerCase(),
+      soft: limit.soft,
+      hard: limit.hard,
+    }
+  })
+
+/** The environment of a program: a few variables that all expect, and the caller's. */
+export const resolveEnv = (
+  given: Readonly<Record<string, string | undefined>> | undefined,
+  user: ResolvedUser,
+  { hostname, tty }: { readonly hostname?: string; readonly tty: boolean },
+): readonly string[] => {
+  const env: Record<string, string | undefined> = {
+    PATH: DEFAULT_PATH,
+    HOME: user.home,
+    ...(hostname === undefined ? {} : { HOSTNAME: hostname }),
+    ...(tty ? { TERM: 'xterm' } : {}),
+    ...given,
+  }
+  return Object.entries(env).flatMap(([name, value]) => {
+    if (value === undefined) return []
+    if (name === '' || name.includes('=') || `${name}${value}`.includes('\0'))
+      throw new InputError({
+        operation: 'set the variable',
+        target: JSON.stringify(name),
+        reason: 'a name has no "=", and neither it nor its value a NUL character',
+      })
+    return [`${name}=${value}`]
+  })
+}

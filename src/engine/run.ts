@@ -1,0 +1,36 @@
+import type { Fault } from '../runtime/fault.ts'
+import { planContainer } from '../runtime/plan.ts'
+import { startContainer } from '../runtime/start.ts'
+import type { RunOptions } from './options.ts'
+import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
+import { Program, resolveWatch } from './program.ts'
+import { checkCommand, checkOptions, resolveContainer } from './resolve.ts'
+import { makeStdio, makeTerminal } from './stdio.ts'
+
+const RUN_OPTIONS: readonly string[] = [...CONTAINER_OPTIONS, ...PROGRAM_OPTIONS]
+
+/** As {@link run}, with a fault for tests. */
+export const runWithFault = (command: readonly string[], options: RunOptions, fault: Fault | undefined): Program =>
+  new Program(() => {
+    checkOptions(options, RUN_OPTIONS)
+    const watch = resolveWatch(options)
+    const { spec, host } = resolveContainer(checkCommand(command), options)
+    const plan = planContainer(spec, host)
+    const stdio = spec.process.terminal ? makeTerminal() : makeStdio(options)
+    return { stdio, watch, start: () => startContainer(plan, { stdio: stdio.descriptors, host, fault }) }
+  })
+
+/**
+ * Runs a command in a container of its own, and resolves with what became of it. All walls are up unless an option
+ * takes one down, nothing of the host is seen but its programs and libraries, and nothing is left when it has ended.
+ *
+ * Works as root and as any user who may make user namespaces. Rejects with {@link InputError} for bad options before
+ * anything is started, with {@link TareError} if the kernel refuses a step, and with the reason of an aborted signal.
+ *
+ * @example
+ * ```ts
+ * const { exitCode, stdout } = await run(['python3', '-c', 'print(6 * 7)'], { memory: '256MiB', timeout: '5s' })
+ * ```
+ */
+export const run = (command: readonly string[], options: RunOptions = {}): Program =>
+  runWithFault(command, options, undefined)
