@@ -174,6 +174,7 @@ struct child {
     int32_t count;
     int32_t slots[STAGE_MAX_SLOTS]; /* slots[i] becomes descriptor i of the stage; -1 leaves it closed */
     uint64_t ignored;               /* signals that we ignore: bit n - 1 for signal n */
+    int dumpable;                   /* ours, before */
     bool held;                      /* wait for `go`, then become root of the new user namespace */
     uint32_t go;
     uint32_t tid;   /* cleared by the kernel when the child has left our memory */
@@ -273,6 +274,9 @@ static int child_release(struct child *child) {
     uint32_t tid;
     while ((tid = __atomic_load_n(&child->tid, __ATOMIC_ACQUIRE)) != 0)
         syscall6(SYS_futex, (long)&child->tid, FUTEX_WAIT, tid, 0, 0, 0);
+    /* A change of ids makes a process undumpable, and with it all who share its memory: us too (proc(5), prctl(2)). */
+    if (child->held && child->dumpable == 1)
+        syscall6(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
     int error = child->error;
     munmap(child, sizeof *child);
     return -error;
@@ -313,6 +317,7 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     child->stage = instance->stage;
     child->count = (int32_t)count;
     child->held = held;
+    child->dumpable = (int)syscall6(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0);
     child->ignored = ignored_signals();
     memcpy(child->slots, slots, count * sizeof *child->slots);
     int pidfd = -1;

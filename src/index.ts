@@ -18,3 +18,4 @@ export type {
 export type { Result, Usage } from './engine/program.ts'
 export { Program } from './engine/program.ts'
 export { run } from './engine/run.ts'
+export { Container, container } from './engine/container.ts'

@@ -41,12 +41,14 @@ struct model {
     uint64_t chance;
     uint32_t at;
     bool tracked;
+    uint32_t mark; /* the step that the header tells */
     long error;
     uint32_t calls;
     /* As PID 1: */
     long child, status_fd;
     int expected_exit; /* -1 before the end of the program */
     bool used, written;
+    long signal; /* the last that came, or 0 if it is to be kept */
 };
 
 static struct model model;
@@ -121,6 +123,8 @@ static void advance(void) {
             model.error = 22;
             return;
         }
+        if (model.tracked)
+            model.mark = model.at;
         const struct plan_step *s = &model.steps[model.at];
         uint64_t where = argument(s, 0), value = argument(s, 1), size = argument(s, 2);
         switch (s->op) {
@@ -187,8 +191,7 @@ static long walk_call(long nr, const uint64_t *args) {
     const struct plan_step *s = &model.steps[model.at];
     CHECK((uint32_t)nr == s->nr);
     CHECK(++model.calls <= model.header.steps);
-    if (model.tracked)
-        CHECK(model.real_header->at == model.at);
+    CHECK(model.real_header->at == model.mark);
     for (int k = 0; k < 6; k++)
         CHECK(args[k] == argument(s, k));
     int64_t result = answer();
@@ -204,18 +207,21 @@ static long init_call(long nr, const uint64_t *args) {
     switch (nr) {
     case __NR_rt_sigtimedwait: {
         static const long signals[] = {17, 17, 15, 1, 64, -4, -11, 2};
-        CHECK(model.expected_exit < 0 && args[3] == 8);
+        CHECK(model.expected_exit < 0 && model.signal == 0 && args[3] == 8);
         for (int i = 0; i < 32; i++)
             info[i] = (int32_t)chance();
         if (chance() % 2)
             info[2] = 0;
-        return last ? SIG_CHLD : signals[chance() % 8];
+        long signal = last ? SIG_CHLD : signals[chance() % 8];
+        model.signal = model.child > 0 && signal > 0 && signal != SIG_CHLD && info[2] <= 0 ? signal : 0;
+        return signal;
     }
     case __NR_kill:
-        CHECK(args[0] == (uint64_t)model.child && args[1] >= 1 && args[1] <= 64 && args[1] != SIG_CHLD);
+        CHECK(args[0] == (uint64_t)model.child && model.signal != 0 && args[1] == (uint64_t)model.signal);
+        model.signal = 0;
         return answer();
     case __NR_waitid: {
-        CHECK(model.expected_exit < 0 && args[0] == P_ALL_ && (args[3] & W_NOHANG));
+        CHECK(model.expected_exit < 0 && model.signal == 0 && args[0] == P_ALL_ && (args[3] & W_NOHANG));
         uint64_t what = last ? 0 : chance() % 8;
         /* A plan may name a child that no process can be; such a PID 1 rightly stays for ever. */
         if (last && (model.child < 1 || model.child > 0x7fffffff))
@@ -262,6 +268,110 @@ static long syscall6(long nr, long a, long b, long c, long d, long e, long f) {
         model.calls = 0;
     CHECK(model.state == AT_CALL || model.state == AT_INIT);
     return model.state == AT_CALL ? walk_call(nr, args) : init_call(nr, args);
+}
+
+/* Whether a plan is as plan.h says: a second reading, to hold plan_check against. */
+static bool is_sound_step(const struct plan_step *s, uint32_t index, uint32_t steps, uint64_t data_size) {
+    bool always = s->op == OP_CLONE || s->op == OP_JUMP;
+    bool touches = s->op == OP_STORE || s->op == OP_LOAD;
+    if (s->op > 7)
+        return false;
+    if (s->reserved)
+        return false;
+    if (s->result > 127 && s->result != 255)
+        return false;
+    for (int k = 0; k < 6; k++) {
+        if (s->kind[k] == KIND_IMMEDIATE)
+            continue;
+        if (s->kind[k] > 2)
+            return false;
+        if (s->kind[k] == KIND_REGISTER && s->arg[k] > 127)
+            return false;
+        if (s->kind[k] == KIND_DATA && s->arg[k] > data_size)
+            return false;
+    }
+    for (int j = 0; j < PLAN_JUMPS; j++) {
+        bool used = s->jump[j].error != 0;
+        if (always && j == 0) {
+            if (used)
+                return false;
+            used = true;
+        }
+        if (!used && s->jump[j].target != 0)
+            return false;
+        if (used && s->jump[j].target <= index)
+            return false;
+        if (used && s->jump[j].target > steps - 1)
+            return false;
+    }
+    if (touches) {
+        if (s->kind[0] != KIND_IMMEDIATE)
+            return false;
+        if (s->kind[2] != KIND_IMMEDIATE)
+            return false;
+        if (s->arg[2] != 4 && s->arg[2] != 8)
+            return false;
+        if (s->arg[0] > data_size)
+            return false;
+        if (s->arg[0] + s->arg[2] > data_size)
+            return false;
+        if (s->arg[0] & (s->arg[2] - 1))
+            return false;
+    }
+    if (s->op == OP_CHECK || s->op == OP_FAIL) {
+        int k = s->op == OP_CHECK ? 2 : 0;
+        if (s->kind[k] != KIND_IMMEDIATE)
+            return false;
+        if (s->arg[k] < 1)
+            return false;
+        if (s->arg[k] > 4095)
+            return false;
+    }
+    return true;
+}
+
+static bool is_sound(const uint8_t *plan, size_t size) {
+    struct plan_header h;
+    if (size < sizeof h)
+        return false;
+    memcpy(&h, plan, sizeof h);
+    if (memcmp(plan, "TARE", 4) != 0)
+        return false;
+    if (h.version != 1)
+        return false;
+    if (h.size != size)
+        return false;
+    if (h.steps < 1)
+        return false;
+    if (h.steps > 4096)
+        return false;
+    if (h.at)
+        return false;
+    uint64_t relocs = 32 + 80ull * h.steps;
+    uint64_t end = relocs + 4ull * h.relocs;
+    if (h.data != (end + 7) / 8 * 8)
+        return false;
+    if (h.data + (uint64_t)h.data_size != size)
+        return false;
+    for (uint32_t i = 0; i < h.relocs; i++) {
+        uint32_t offset;
+        uint64_t word;
+        memcpy(&offset, plan + relocs + 4 * i, 4);
+        if (offset & 7)
+            return false;
+        if (offset + 8ull > h.data_size)
+            return false;
+        memcpy(&word, plan + h.data + offset, 8);
+        if (word > h.data_size)
+            return false;
+    }
+    for (uint32_t i = 0; i < h.steps; i++) {
+        struct plan_step s;
+        memcpy(&s, plan + sizeof h + sizeof s * i, sizeof s);
+        if (!is_sound_step(&s, i, h.steps, h.data_size))
+            return false;
+    }
+    return true;
 }
 
 /* Makes a plan of bytes that are none: what is out of range is brought into it. */
@@ -325,6 +435,121 @@ static void shape(uint8_t *plan, size_t size, uint8_t mode) {
     }
 }
 
+/* Takes a plan just over one of its limits, or just up to it. */
+static void damage(uint8_t *plan, size_t size, uint32_t what, uint32_t seed) {
+    struct plan_header *h = (struct plan_header *)plan;
+    if (size < sizeof *h + sizeof(struct plan_step) || h->steps == 0 ||
+        size < sizeof *h + (uint64_t)h->steps * sizeof(struct plan_step))
+        return;
+    uint32_t index = seed % h->steps;
+    struct plan_step *s = (struct plan_step *)(plan + sizeof *h) + index;
+    uint32_t *reloc = (uint32_t *)(plan + sizeof *h + h->steps * sizeof *s);
+    int k = seed / 7 % 6, j = seed / 7 % PLAN_JUMPS, more = seed / 42 % 2;
+    bool named = h->relocs > 0 && h->data + (uint64_t)h->data_size == size && *reloc + 8ull <= h->data_size;
+    switch (what) {
+    case 0:
+        h->version += 1;
+        break;
+    case 1:
+        h->size += more ? 1 : -1u;
+        break;
+    case 2:
+        h->steps = more ? 0 : h->steps + 1;
+        break;
+    case 3:
+        h->at = 1;
+        break;
+    case 4:
+        h->relocs += 1 + more;
+        break;
+    case 5:
+        h->data += more ? 8 : -8u;
+        h->data_size -= more ? 8 : -8u;
+        break;
+    case 6:
+        h->data_size += more ? 1 : -1u;
+        break;
+    case 7:
+        h->data += 4;
+        h->data_size -= 4;
+        break;
+    case 8:
+        if (named)
+            *reloc = (h->data_size & ~7u) - 8 + 8 * (uint32_t)more;
+        break;
+    case 9:
+        if (named)
+            *reloc |= 4;
+        break;
+    case 10:
+        if (named) {
+            uint64_t word = (uint64_t)h->data_size + (uint64_t)more;
+            memcpy(plan + h->data + (*reloc & ~7u), &word, 8);
+        }
+        break;
+    case 11:
+        s->op = (uint8_t)(OP_LAST + 1 + more);
+        break;
+    case 12:
+        s->result = (uint8_t)(127 + more);
+        break;
+    case 13:
+        s->reserved = 1;
+        break;
+    case 14:
+        s->kind[k] = (uint8_t)(2 + more);
+        break;
+    case 15:
+        s->kind[k] = KIND_REGISTER;
+        s->arg[k] = 127 + (uint64_t)more;
+        break;
+    case 16:
+        s->kind[k] = KIND_DATA;
+        s->arg[k] = (uint64_t)h->data_size + (uint64_t)more;
+        break;
+    case 17:
+        s->jump[j].target = (uint16_t)(index + (uint32_t)more);
+        break;
+    case 18:
+        s->jump[j].target = (uint16_t)(h->steps - 1 + (uint32_t)more);
+        break;
+    case 19:
+        s->jump[j].error = more ? 9 : 0;
+        break;
+    case 20:
+        s->arg[0] = more ? h->data_size : (h->data_size - 4) & ~3u;
+        break;
+    case 21:
+        s->arg[0] = (uint64_t)-8;
+        break;
+    case 22:
+        s->arg[0] ^= 4;
+        break;
+    case 23:
+        s->arg[2] = more ? 0 : 4;
+        break;
+    case 24:
+        s->arg[2] = more ? 2 : 1;
+        break;
+    case 25:
+        s->arg[s->op == OP_CHECK ? 2 : 0] = 4095 + (uint64_t)more;
+        break;
+    case 26:
+        s->arg[s->op == OP_CHECK ? 2 : 0] = (uint64_t)more;
+        break;
+    case 27:
+        s->kind[more ? 0 : 2] = KIND_REGISTER;
+        s->arg[more ? 0 : 2] = 8;
+        break;
+    case 28:
+        s->kind[more ? 0 : 2] = KIND_DATA;
+        s->arg[more ? 0 : 2] = 8;
+        break;
+    default:
+        plan[seed % size] ^= (uint8_t)(1u << (seed >> 29));
+    }
+}
+
 /* Memory of exactly this size: what lies behind it can't be touched without a fault. */
 #if defined(__SANITIZE_ADDRESS__)
 #define HAS_SANITIZER 1
@@ -385,7 +610,7 @@ static void walk_plan(uint8_t *plan, size_t size, struct walk *walk, uint64_t se
         uint32_t step = plan_walk(walk, &error);
         advance();
         CHECK(model.state == ENDED && step == model.at && error == model.error);
-        CHECK(error > 0 && error < 4096);
+        CHECK(error > 0 && error < 4096 && h->at == model.mark);
     }
     CHECK(memcmp(walk->registers, model.registers, sizeof model.registers) == 0);
     ((struct plan_header *)plan)->at = 0;
@@ -408,11 +633,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length) {
     if (mode & 1)
         shape(plan, size, mode);
     if (mode & 4)
-        plan[seed % size] ^= (uint8_t)(1u << (mode >> 5));
+        damage(plan, size, mode >> 3, seed);
     bool well_formed = (mode & 7) == 3 && size >= sizeof(struct plan_header) + sizeof(struct plan_step);
     static struct walk walk;
     memset(&walk, 0, sizeof walk);
     uint32_t wrong = plan_check(plan, size, &walk);
+    CHECK((wrong == 0) == is_sound(plan, size));
     if (wrong == 0)
         walk_plan(plan, size, &walk, seed);
     else

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { InputError, TareError } from '../linux/error.ts'
 import { setWindowSize } from '../linux/pty.ts'
 import { signalName, signalNumber } from '../linux/signal.ts'
-import type { Ended, Running } from '../runtime/running.ts'
+import type { Ended, RunningProgram } from '../runtime/running.ts'
 import { parseBytes, parseDuration } from '../runtime/units.ts'
 import type { Collected } from './collect.ts'
 import { collect, linesOf } from './collect.ts'
@@ -71,7 +71,7 @@ export const resolveWatch = (options: ProgramOptions): Watch => {
 export interface ProgramParts {
   readonly stdio: Stdio
   readonly watch: Watch
-  readonly start: () => Promise<Running>
+  readonly start: () => Promise<RunningProgram>
 }
 
 /**
@@ -81,7 +81,7 @@ export interface ProgramParts {
 export class Program implements PromiseLike<Result> {
   readonly #parts: ProgramParts | undefined
   readonly #result: Promise<Result>
-  #running: Running | undefined
+  #running: RunningProgram | undefined
   #pending: number | undefined
   #taken = false
   #collecting = false

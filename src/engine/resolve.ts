@@ -81,7 +81,8 @@ const checkHostname = (name: string): string => {
 
 const newName = (): string => Array.from({ length: 12 }, () => Math.floor(Math.random() * 16).toString(16)).join('')
 
-const checkMapped = (userNamespace: UserNamespace, { uid, gid, groups }: ResolvedUser): void => {
+/** Throws if a user or group has no id outside. */
+export const checkMapped = (userNamespace: UserNamespace, { uid, gid, groups }: ResolvedUser): void => {
   if (userNamespace.kind === 'host') return
   const hint = 'Map it (uidMappings, gidMappings), or use a range of ids: userns auto.'
   if (idOutside(userNamespace.uids, uid) === undefined)

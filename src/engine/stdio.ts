@@ -4,7 +4,7 @@ import { PassThrough, Readable, Writable, pipeline } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { InputError } from '../linux/error.ts'
 import { Descriptors } from '../runtime/descriptors.ts'
-import type { Running } from '../runtime/running.ts'
+import type { RunningProgram } from '../runtime/running.ts'
 import { makePipe } from '../runtime/stage.ts'
 import type { OutputOption, ProgramOptions } from './options.ts'
 
@@ -15,7 +15,7 @@ export interface Stdio {
   readonly stdout: Readable | undefined
   readonly stderr: Readable | undefined
   /** To be called when the container is on its way. */
-  readonly connect: (running: Running) => void
+  readonly connect: (running: RunningProgram) => void
   /** Closes the program's descriptors on this side; to be called once it has them. */
   readonly handOver: () => void
   /** Gives all up. */

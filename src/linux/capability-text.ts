@@ -23,13 +23,19 @@ const parseNumber = (word: string): number | undefined => {
   return /^[1-9][0-9]*$/.test(word) ? Number.parseInt(word, 10) : undefined
 }
 
-const parseWord = (text: string, word: string): CapabilitySet => {
-  const upper = word.toUpperCase()
-  if (upper === 'ALL') return ALL_CAPABILITIES
-  const number = CAPABILITIES.find(({ name }) => name === upper)?.number ?? parseNumber(word)
-  if (number === undefined) throw refuse(text, `there is no capability ${JSON.stringify(word)}`)
-  if (number > 63) throw refuse(text, `there is no capability of number ${word}`)
-  return 1n << BigInt(number)
+const parseList = (text: string, words: string): CapabilitySet => {
+  let list = NO_CAPABILITIES
+  for (const word of words.split(',')) {
+    const upper = word.toUpperCase()
+    const number = CAPABILITIES.find(({ name }) => name === upper)?.number ?? parseNumber(word)
+    if (upper === 'ALL') {
+      // As in libcap, `all` starts the list anew: a number without a name counts only after it.
+      list = ALL_CAPABILITIES
+    } else if (number === undefined || number > 63) {
+      throw refuse(text, `there is no capability ${JSON.stringify(word)}`)
+    } else list |= 1n << BigInt(number)
+  }
+  return list
 }
 
 const apply = (sets: Sets, list: CapabilitySet, operator: string, flags: string): void => {
@@ -50,10 +56,7 @@ const applyClause = (sets: Sets, text: string, clause: string): void => {
   if (words === '' && (first !== '=' || rest !== ''))
     throw refuse(text, `${JSON.stringify(clause)} names no capabilities`)
   if (flags === '' && first !== '=') throw refuse(text, `${JSON.stringify(clause)} says nothing after ${first}`)
-  const list =
-    words === ''
-      ? ALL_CAPABILITIES
-      : words.split(',').reduce((set, word) => set | parseWord(text, word), NO_CAPABILITIES)
+  const list = words === '' ? ALL_CAPABILITIES : parseList(text, words)
   if (first.length === 2) apply(sets, list, '=', '')
   apply(sets, list, first.slice(-1), flags)
   for (const action of rest.match(/[+-][eip]+/g) ?? []) apply(sets, list, action.slice(0, 1), action.slice(1))

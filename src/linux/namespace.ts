@@ -79,8 +79,8 @@ export const parseNamespaceId = (text: string): NamespaceId | undefined => {
 export const formatNamespaceId = (id: NamespaceId): string => `${id.kind}:[${id.inode}]`
 
 /**
- * The namespace that a process is in; undefined where this kernel has no such kind, or where no child of the
- * process has yet been born into a new pid namespace (`pid_for_children`).
+ * The namespace that a process is in; undefined where this kernel has no such kind, or, with older kernels
+ * (6.18 is one), no child of the process has yet been born into its new pid namespace (`pid_for_children`).
  * Throws if there is no such process or its links may not be read (ptrace(2), PTRACE_MODE_READ_FSCREDS).
  */
 export const readNamespace = (pid: ProcId, link: NamespaceLink): NamespaceId | undefined => {

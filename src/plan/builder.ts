@@ -8,19 +8,40 @@ const REGISTERS = 128
 
 const NONE: readonly Branch[] = []
 
+/** Which registers are in use. Shared by builders whose steps are performed one after the other by one process. */
+export class RegisterPool {
+  readonly #free: number[] = []
+  #next = 0
+  #pinned = REGISTERS
+
+  take(name: string): number {
+    const index = this.#free.pop() ?? this.#next++
+    if (index < this.#pinned) return index
+    throw new TareError({ operation: 'plan', target: name, reason: `a plan has ${REGISTERS} registers` })
+  }
+
+  pin(): number {
+    this.#pinned -= 1
+    return this.#pinned
+  }
+
+  release(index: number): void {
+    if (index < this.#pinned) this.#free.push(index)
+  }
+}
+
 /** Collects the steps that one process performs, in order. */
 export class StepBuilder {
   readonly steps: Step[] = []
-  readonly #free: number[] = []
   readonly #labels: Label[] = []
-  #next = 0
-  #pinned = REGISTERS
+  readonly #registers: RegisterPool
   #mechanism: Mechanism = 'start'
 
   readonly data: DataBuilder
 
-  constructor(data: DataBuilder) {
+  constructor(data: DataBuilder, registers: RegisterPool = new RegisterPool()) {
     this.data = data
+    this.#registers = registers
   }
 
   /** The mechanism that the following steps belong to. */
@@ -99,21 +120,17 @@ export class StepBuilder {
   }
 
   register(name: string): Register {
-    const index = this.#free.pop() ?? this.#next++
-    if (index >= this.#pinned)
-      throw new TareError({ operation: 'plan', target: name, reason: `a plan has ${REGISTERS} registers` })
-    return { kind: 'register', index, name }
+    return { kind: 'register', index: this.#registers.take(name), name }
   }
 
   /** A register that is never another's: for what is there from the start. */
   pinnedRegister(name: string): Register {
-    this.#pinned -= 1
-    return { kind: 'register', index: this.#pinned, name }
+    return { kind: 'register', index: this.#registers.pin(), name }
   }
 
   /** No later step uses the register. */
   release(register: Register): void {
-    if (register.index < this.#pinned) this.#free.push(register.index)
+    this.#registers.release(register.index)
   }
 
   #add(

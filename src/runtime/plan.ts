@@ -7,7 +7,7 @@ import { planCredentials, planRlimits } from './plan/credentials.ts'
 import { planDevices } from './plan/devices.ts'
 import { planKernelFiles, planMasks } from './plan/kernel-files.ts'
 import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
-import { planProgram, planSeccomp } from './plan/program.ts'
+import { planDirectory, planProgram, planSeccomp } from './plan/program.ts'
 import { planRoot } from './plan/root.ts'
 import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
 import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
@@ -30,18 +30,6 @@ const planPivot = (context: PlanContext): void => {
         : { what: 'take away what lies on the old root' }
     stage.call(words, 'umount2', [here, MNT_DETACH])
   }
-}
-
-const planDirectory = (context: PlanContext): void => {
-  const { stage, spec } = context
-  stage.mechanism('process').call(
-    {
-      what: `enter ${spec.process.cwd}`,
-      hints: { ENOENT: 'The working directory must exist in the container.', EACCES: 'The user may not enter it.' },
-    },
-    'chdir',
-    [context.string(spec.process.cwd)],
-  )
 }
 
 /** What starts a container, step by step. Pure: it needs no privilege and touches nothing. */

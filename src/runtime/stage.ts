@@ -3,15 +3,12 @@ import { binding } from '../linux/binding.ts'
 import { ERRNO, errnoName } from '../linux/errno.ts'
 import { TareError } from '../linux/error.ts'
 import { CLONE_NEWUSER } from '../linux/namespace.ts'
-import { receiveDescriptors } from '../linux/socket.ts'
 import { syscall, trySyscall } from '../linux/syscall.ts'
 
 const MFD_CLOEXEC = 1
 const O_CLOEXEC = 0o2000000
 /** native/plan.h: struct plan_header, field `at`. */
 const HEADER_AT = 28
-export const REPORT_SIZE = 16
-const REPORT_REFUSED = 2
 
 /** A plan's bytes in a memfd. The stage maps it and notes in it which step it takes. The caller closes it. */
 export const planDescriptor = (bytes: Uint8Array): number => {
@@ -28,29 +25,6 @@ export const stepTaken = (planFd: number): number => {
   const at = Buffer.alloc(4)
   syscall({ operation: 'see how far the stage came' }, 'pread64', planFd, at, 4, HEADER_AT)
   return at.readUInt32LE(0)
-}
-
-/** What the stage said over the control socket (struct report, native/plan.h). */
-export interface Report {
-  readonly kind: 'failed' | 'refused'
-  readonly step: number
-  readonly errno: number
-}
-
-export const parseReport = (bytes: Uint8Array): Report | undefined => {
-  if (bytes.length < REPORT_SIZE) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE)
-  return {
-    kind: view.getUint32(0, true) === REPORT_REFUSED ? 'refused' : 'failed',
-    step: view.getUint32(4, true),
-    errno: view.getInt32(8, true),
-  }
-}
-
-/** The report of a stage that has ended, if it left one. */
-export const readReport = (control: number): Report | undefined => {
-  const message = receiveDescriptors(control, REPORT_SIZE, { operation: 'read the report of the stage' })
-  return message === undefined ? undefined : parseReport(message.bytes)
 }
 
 /** Both ends of a pipe, close-on-exec: [read, write] (pipe(2)). */

@@ -9,6 +9,7 @@ import { waitid } from '../linux/wait.ts'
 import { encodePlan } from '../plan/encode.ts'
 import type { Registers } from '../plan/perform.ts'
 import { performSteps } from '../plan/perform.ts'
+import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
 import type { Fault, Phase } from './fault.ts'
 import { injectFault } from './inject.ts'
@@ -130,7 +131,16 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       throw error
     }
     for (const fd of [control, status, planFd]) descriptors.release(fd)
-    return new Running({ plan, stage, pid: process.pid, pidfd: process.pidfd, control, status, planFd, cgroup })
+    return new Running({
+      plan,
+      stage,
+      pid: process.pid,
+      pidfd: process.pidfd,
+      control: new Control(control),
+      status,
+      planFd,
+      cgroup,
+    })
   } catch (error) {
     await cgroup?.remove()
     throw error

@@ -66,15 +66,19 @@ test('unshare moves this thread into the namespaces asked for, and setns moves i
   assert.equal(result.wrong, 'EINVAL')
 })
 
-test('a new pid namespace has no id before it has a process', (t) => {
-  const lack = lacksRoot()
+test('a new pid namespace is for children alone', (t) => {
+  const lack = lacksRoot() ?? lacksProgram('readlink')
   if (lack !== undefined) return t.skip(lack)
   const result = inChild(`
-    const before = linux.readNamespace('self', 'pid_for_children')
+    const { execFileSync } = await import('node:child_process')
+    const before = linux.readNamespace('self', 'pid')
     linux.unshare(['pid'])
-    done([before.kind, linux.readNamespace('self', 'pid_for_children') === undefined, linux.readNamespace('self', 'pid').inode === before.inode])
+    const [own, next] = ['pid', 'pid_for_children'].map((link) => linux.readNamespace('self', link)?.inode)
+    const child = execFileSync('readlink', ['/proc/' + process.pid + '/ns/pid_for_children'], { encoding: 'utf8' })
+    const born = linux.parseNamespaceId(child.trim())
+    done([own === before.inode, next === before.inode, born.kind, born.inode === before.inode])
   `)
-  assert.deepEqual(result, ['pid', true, true])
+  assert.deepEqual(result, [true, false, 'pid', false])
 })
 
 test('a user namespace needs a process of one thread, which Node is not', () => {

@@ -107,7 +107,7 @@ test('the kernel runs filters as the interpreter does, for every call, with any 
   }))
   const abis: readonly (readonly [32 | 64, SeccompArchitecture, number])[] = [
     [64, NATIVE_SECCOMP_ARCHITECTURE, 0],
-    ...(isX86 ? [[64, 'SCMP_ARCH_X86_64', 0x4000_0000] as const] : []),
+    ...(isX86 ? [[64, 'SCMP_ARCH_X32', 0x4000_0000] as const] : []),
     ...(emulation ? [[32, 'SCMP_ARCH_X86', 0] as const] : []),
   ]
   fc.assert(
@@ -116,10 +116,12 @@ test('the kernel runs filters as the interpreter does, for every call, with any 
         args.flatMap(({ value, valueTwo = 0 }) => [BigInt(value), BigInt(valueTwo), BigInt(value) + 1n]),
       )
       const pool = [0n, 1n, WIDE, ...values].map((value) => BigInt.asUintN(64, value))
+      // The kernel asks no filter about its own trampolines' calls (since Linux 6.14).
+      const unfiltered = isX86 ? [nr('uretprobe'), nr('uprobe')] : []
       const compiled = compileSeccomp(given)
       const calls = abis.flatMap(([abi, architecture, offset]) =>
         Array.from({ length: 480 }, (_, i) => i + offset)
-          .filter((each) => ![...needed].some((name) => [each, each - offset].includes(nr(name, architecture))))
+          .filter((each) => !unfiltered.includes(each) && ![...needed].some((name) => nr(name, architecture) === each))
           .flatMap((each) =>
             [0, 1, 2].map((turn) => {
               const wide = picks.map((pick, j) => pool[(pick + each + turn * (2 * j + 1)) % pool.length] ?? 0n)

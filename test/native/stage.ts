@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { binding } from '../../src/linux/binding.ts'
 import type { Architecture } from '../../src/linux/syscall-table.ts'
@@ -43,6 +44,8 @@ export interface Running {
 export interface Machine {
   readonly name: string
   readonly architecture: Architecture
+  /** Why a process can't be made to get the orphans of its descendants (PR_SET_CHILD_SUBREAPER); undefined if it can. */
+  readonly noSubreaper: string | undefined
   /** Starts the stage with a plan in the memfd of slot 4, or with another descriptor there. */
   start(plan: Uint8Array, planFd?: number): Running
 }
@@ -147,6 +150,7 @@ const waited = async (pid: number, pidfd: number): Promise<Ending> => {
 export const ownMachine: Machine = {
   name: ARCHITECTURE,
   architecture: ARCHITECTURE,
+  noSubreaper: undefined,
   start: (plan, planFd) => {
     const ends = openEnds(plan)
     const result = new BigInt64Array(2)
@@ -161,13 +165,14 @@ export const ownMachine: Machine = {
 export const emulatedMachine = (qemu: string, stage: string): Machine => ({
   name: 'aarch64',
   architecture: 'aarch64',
+  noSubreaper: 'qemu does not emulate PR_SET_CHILD_SUBREAPER',
   start: (plan, planFd) => {
     const ends = openEnds(plan)
     const stdio = ['ignore' as const, 'inherit' as const, 'inherit' as const]
     const child = spawn(qemu, [stage], { stdio: [...stdio, ends.control[1], planFd ?? ends.plan, ends.out[1]] })
     const ended = once(child, 'exit').then(([code, signal]): Ending => {
       if (typeof code === 'number') return { exitCode: code, signal: undefined }
-      return { exitCode: undefined, signal: signal === 'SIGTERM' ? 15 : -1 }
+      return { exitCode: undefined, signal: constants.signals[signal as NodeJS.Signals] }
     })
     return follow(child.pid ?? -1, ends, ended)
   },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { syscall } from '../../src/linux/syscall.ts'
 import type { PlanBytes, StepBytes } from './plan-bytes.ts'
 import { ANY_ERRNO, concat, data, dataOffset, encode, HEADER, register, STEP, text, words } from './plan-bytes.ts'
@@ -243,7 +244,7 @@ export const testWalk = (machine: Machine): void => {
     assert.equal(outcome.output.toString(), 'out\n')
   })
 
-  testInit(machineTest, start)
+  testInit(machine, machineTest, start)
   testRefusals(machine, machineTest)
 }
 
@@ -272,7 +273,7 @@ const initPlan = (
 /** The steps of {@link initPlan} come this many before its `child`. */
 const BEFORE_CHILD = 3
 
-const testInit = (machineTest: MachineTest, start: (plan: PlanBytes) => Running): void => {
+const testInit = (machine: Machine, machineTest: MachineTest, start: (plan: PlanBytes) => Running): void => {
   const lastWords = (outcome: Outcome): { readonly exitCode: number; readonly word: number } => {
     assert.deepEqual(outcome.reports, [])
     const ended = outcome.output.subarray(-SI_SIZE)
@@ -325,7 +326,19 @@ const testInit = (machineTest: MachineTest, start: (plan: PlanBytes) => Running)
     assert.deepEqual(lastWords(outcome), { exitCode: 5, word: 5 << 8 })
   })
 
-  machineTest('init: reaps orphans, and stays for its child', async () => {
+  machineTest('init: without a child it stays, whatever signal comes', async () => {
+    const block: StepBytes = { call: 'rt_sigprocmask', args: [SIG_SETMASK, data(0), 0, 8] }
+    const running = start({ steps: [block, write(0, 1), { op: 'init', args: [0, -1] }], data: words(-1) })
+    await running.outputs(1)
+    process.kill(running.pid, 'SIGTERM')
+    await delay(100)
+    process.kill(running.pid, 'SIGKILL')
+    const { signal, reports } = await running.outcome
+    assert.deepEqual({ signal, reports }, { signal: SIGKILL, reports: [] })
+  })
+
+  machineTest('init: reaps orphans, and stays for its child', async (t) => {
+    if (machine.noSubreaper !== undefined) return t.skip(machine.noSubreaper)
     const subreaper: StepBytes = { call: 'prctl', args: [PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0] }
     const base = BEFORE_CHILD + 1
     // The child forks one that forks another and ends: the last is an orphan, and its pid comes through a pipe whose

@@ -1,5 +1,5 @@
 import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
-import { StepBuilder } from '../../plan/builder.ts'
+import { RegisterPool, StepBuilder } from '../../plan/builder.ts'
 import { DataBuilder } from '../../plan/data.ts'
 import type { Data, Named, Register, Step } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
@@ -39,13 +39,14 @@ export interface Handed {
 export class PlanContext {
   readonly spec: ContainerSpec
   readonly host: PlanHost
+  readonly #ownRegisters = new RegisterPool()
   /** What Tare's own steps carry. */
   readonly ownData: DataBuilder = new DataBuilder()
   readonly data: DataBuilder = new DataBuilder()
   /** Tare's steps before the stage is cloned. */
-  readonly prepare: StepBuilder = new StepBuilder(this.ownData)
+  readonly prepare: StepBuilder = new StepBuilder(this.ownData, this.#ownRegisters)
   /** Tare's steps on the stage, which waits for them. */
-  readonly grant: StepBuilder = new StepBuilder(this.ownData)
+  readonly grant: StepBuilder = new StepBuilder(this.ownData, this.#ownRegisters)
   readonly stage: StepBuilder = new StepBuilder(this.data)
   /** Tare's descriptors that the stage inherits, from FIRST_FREE_FD on. */
   readonly inherited: Register[] = []

@@ -38,11 +38,16 @@ const capabilityHeader = (): Uint8Array => {
   return header
 }
 
+export interface CredentialOptions {
+  /** Whether the process has come into the user namespace by setns(2), and is not its root yet. */
+  readonly joined?: boolean
+}
+
 /**
  * User, groups and capabilities, and the promise never to gain more. In this order: the bounding set while we may still
  * change it, then the ids, keeping what is permitted, and last the sets themselves (capabilities(7)).
  */
-export const planCredentials = (context: PlanContext): void => {
+export const planCredentials = (context: PlanContext, { joined = false }: CredentialOptions = {}): void => {
   const { stage, data, spec } = context
   const { process } = spec
   const sets = process.capabilities
@@ -77,9 +82,9 @@ export const planCredentials = (context: PlanContext): void => {
     )
   }
   const { uid, gid } = process
-  if (gid !== 0 || !context.mapped)
+  if (gid !== 0 || joined || !context.mapped)
     stage.call({ what: `set the group to ${gid}`, hints: idHints }, 'setresgid', [gid, gid, gid])
-  if (uid !== 0 || !context.mapped)
+  if (uid !== 0 || joined || !context.mapped)
     stage.call({ what: `set the user to ${uid}`, hints: idHints }, 'setresuid', [uid, uid, uid])
   stage.mechanism('capabilities')
   const words = new Uint8Array(24)

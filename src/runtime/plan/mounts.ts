@@ -196,7 +196,7 @@ export const hostTree = (context: PlanContext, source: string, idmap: boolean, r
       hints: { EINVAL: NO_IDMAP, EPERM: NO_IDMAP },
     },
     'mount_setattr',
-    [own, ownData.string(''), EMPTY_PATH_RECURSIVE, attr, MOUNT_ATTR_SIZE],
+    [own, ownData.string(''), recursive ? EMPTY_PATH_RECURSIVE : EMPTY_PATH, attr, MOUNT_ATTR_SIZE],
   )
   return context.hand(own, source)
 }

@@ -43,44 +43,54 @@ const dieWithParent = (context: PlanContext): void => {
   stage.place(alive)
 }
 
-/**
- * PID 1 and the program. PID 1 closes all that it doesn't need, so that whoever reads the program's output sees its
- * end, makes itself opaque to the program, which may run as the same user, and stays.
- */
-const planInit = (context: PlanContext): void => {
-  const { stage, data } = context
-  stage.mechanism('process')
-  const all = new Uint8Array(8).fill(0xff)
-  const none = data.space(8, '[]')
+const blockSignals = ({ stage, data }: PlanContext): void =>
   stage.call({ what: 'block all signals', why: 'PID 1 takes them one by one' }, 'rt_sigprocmask', [
     SIG_SETMASK,
-    data.add(all, '~[]'),
+    data.add(new Uint8Array(8).fill(0xff), '~[]'),
     0,
     8,
   ])
-  stage.call({ what: 'be opaque', why: 'the program must not look into PID 1' }, 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
-  const parent = stage.label()
-  const child = stage.register('program')
-  stage.clone(
-    { what: 'clone the program', why: 'PID 1 stays beside it, to reap orphans and pass signals on' },
-    'clone',
-    [SIGCHLD, 0, 0, 0, 0],
-    child,
-    parent,
-  )
-  stage.call({ what: 'unblock all signals' }, 'rt_sigprocmask', [SIG_SETMASK, none, 0, 8])
-  const program = stage.label()
-  stage.jump({ what: 'go on as the program' }, program)
-  stage.place(parent)
+
+/** The program, or others that come later, may run as the same user: they must not look into PID 1. */
+const beOpaque = ({ stage }: PlanContext): void =>
+  stage.call({ what: 'be opaque', why: 'no program may look into PID 1' }, 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
+
+/** PID 1 keeps nothing but its status pipe, so that whoever reads the program's output sees its end. */
+const closeRest = ({ stage }: PlanContext): void => {
   const words = { what: 'close what PID 1 does not need' }
   stage.call(words, 'close_range', [0, STATUS_FD - 1, 0])
   stage.call(words, 'close_range', [STATUS_FD + 1, ALL, 0])
+}
+
+/** Clones the program, and stays beside it as PID 1; the steps that follow are the program's. */
+const planInit = (context: PlanContext): void => {
+  const { stage, data } = context
+  blockSignals(context)
+  beOpaque(context)
+  const parent = stage.label()
+  const program = stage.label()
+  const child = stage.register('program')
+  const why = 'PID 1 stays beside it, to reap orphans and pass signals on'
+  stage.clone({ what: 'clone the program', why }, 'clone', [SIGCHLD, 0, 0, 0, 0], child, parent)
+  stage.call({ what: 'unblock all signals' }, 'rt_sigprocmask', [SIG_SETMASK, data.space(8, '[]'), 0, 8])
+  stage.jump({ what: 'go on as the program' }, program)
+  stage.place(parent)
+  closeRest(context)
   stage.init(
     { what: 'be PID 1', why: 'until the program ends; then the kernel ends all that is left' },
     child,
     STATUS_FD,
   )
   stage.place(program)
+}
+
+/** PID 1 alone, for a container in which programs come and go. */
+const planPause = (context: PlanContext): void => {
+  blockSignals(context)
+  beOpaque(context)
+  closeRest(context)
+  const nobody = context.stage.register('nobody')
+  context.stage.init({ what: 'be PID 1', why: 'until the container is ended' }, nobody, STATUS_FD)
 }
 
 /** execvp(3)'s search: the first that can be run; if none can, but one was there, that it may not be. */
@@ -162,11 +172,28 @@ export const planSeccomp = (context: PlanContext): void => {
   )
 }
 
+/** The working directory, entered as the user that the program is run by. */
+export const planDirectory = (context: PlanContext): void => {
+  const { stage, spec } = context
+  stage.mechanism('process').call(
+    {
+      what: `enter ${spec.process.cwd}`,
+      hints: { ENOENT: 'The working directory must exist in the container.', EACCES: 'The user may not enter it.' },
+    },
+    'chdir',
+    [context.string(spec.process.cwd)],
+  )
+}
+
 /** The last steps: PID 1 if wanted, the filter of system calls, and the program itself. */
 export const planProgram = (context: PlanContext, init: boolean): void => {
   const { stage, spec } = context
   stage.mechanism('process')
   dieWithParent(context)
+  if (spec.process.args.length === 0) {
+    planPause(context)
+    return
+  }
   if (init) planInit(context)
   stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
   if (spec.process.terminal)

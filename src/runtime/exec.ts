@@ -1,0 +1,143 @@
+import type { Cgroup } from '../linux/cgroup/cgroup.ts'
+import { TareError } from '../linux/error.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
+import { openNamespace } from '../linux/namespace.ts'
+import { openPidfd, sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
+import { packetSocketPair } from '../linux/socket.ts'
+import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
+import { waitid } from '../linux/wait.ts'
+import { encodePlan } from '../plan/encode.ts'
+import type { Step } from '../plan/step.ts'
+import { Control } from './control.ts'
+import { Descriptors } from './descriptors.ts'
+import type { PlanHost } from './plan/context.ts'
+import { planExec } from './plan/exec.ts'
+import type { Ended, Running, RunningProgram } from './running.ts'
+import { receiveTerminal, setupError } from './running.ts'
+import type { ProcessSpec } from './spec.ts'
+import { planDescriptor, startStage, stepTaken } from './stage.ts'
+
+const AT_FDCWD = -100
+const SIGKILL = 9
+
+interface ExecParts {
+  readonly stage: readonly Step[]
+  readonly pid: number
+  readonly pidfd: number
+  readonly control: Control
+  readonly planFd: number
+  readonly terminal: boolean
+  readonly cgroup: Cgroup | undefined
+}
+
+const oomKills = (cgroup: Cgroup | undefined): number => cgroup?.oomEvents()?.oomKill ?? 0
+
+/** One more program in a container. */
+class ExecRunning implements RunningProgram {
+  readonly pid: number
+  readonly ended: Promise<Ended>
+  readonly terminalReady: Promise<number | undefined>
+  readonly #parts: ExecParts
+  readonly #oomBefore: number
+  #open = true
+  #terminal: number | undefined
+
+  constructor(parts: ExecParts) {
+    this.pid = parts.pid
+    this.#parts = parts
+    this.#oomBefore = oomKills(parts.cgroup)
+    this.terminalReady = parts.terminal ? this.#receiveTerminal() : Promise.resolve(undefined)
+    this.ended = this.#end()
+  }
+
+  get terminal(): number | undefined {
+    return this.#open ? this.#terminal : undefined
+  }
+
+  /** SIGKILL goes to all processes of its group: those that it started, unless they left. */
+  signal(signal: number): boolean {
+    if (!this.#open || !sendPidfdSignal(this.#parts.pidfd, signal)) return false
+    if (signal === SIGKILL) trySyscall('kill', -this.pid, signal)
+    return true
+  }
+
+  async #receiveTerminal(): Promise<number | undefined> {
+    this.#terminal = await receiveTerminal(this.#parts.control)
+    return this.#terminal
+  }
+
+  async #end(): Promise<Ended> {
+    const { pidfd, control, planFd, stage, cgroup } = this.#parts
+    try {
+      await whenEnded(pidfd)
+      await this.terminalReady
+      const waited = waitid({ pidfd })
+      if (waited === undefined) throw new TareError({ operation: 'wait for', target: `process ${this.pid}` })
+      const error = setupError(stage, control, stepTaken(planFd), waited.status)
+      if (error !== undefined) throw error
+      const { userTime, systemTime, maxResident } = waited.usage
+      const oomKilled = oomKills(cgroup) > this.#oomBefore
+      return { status: waited.status, userTime, systemTime, peakMemory: maxResident, oomKilled }
+    } finally {
+      this.#open = false
+      control.close()
+      for (const fd of [pidfd, planFd]) trySyscall('close', fd)
+    }
+  }
+}
+
+export interface ExecOptions {
+  readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
+  readonly host: PlanHost
+}
+
+/** Starts a program in a running container. Throws if it has ended, or if the kernel refuses to let it in. */
+export const execInContainer = async (
+  container: Running,
+  process: ProcessSpec,
+  { stdio, host }: ExecOptions,
+): Promise<RunningProgram> => {
+  if (!container.alive)
+    throw new TareError({ operation: 'run a program in the container', reason: 'it has ended', code: 'ERR_TARE_ENDED' })
+  const descriptors = new Descriptors()
+  const { cgroup } = container
+  try {
+    const born = host.cgroups?.kind === 'v2' ? cgroup?.unified : undefined
+    const birth =
+      born === undefined
+        ? undefined
+        : descriptors.add(
+            syscall({ operation: 'open', target: born }, 'openat', AT_FDCWD, born, O_PATH | O_DIRECTORY | O_CLOEXEC, 0),
+          )
+    const joins = birth === undefined ? (cgroup?.joinFiles() ?? []) : []
+    const files = joins.map((file) =>
+      descriptors.add(syscall({ operation: 'open', target: file }, 'openat', AT_FDCWD, file, O_WRONLY | O_CLOEXEC, 0)),
+    )
+    const clocks = descriptors.add(openNamespace(container.pid, 'time_for_children'))
+    const { stage, data } = planExec({ ...container.spec, process }, host, { joins })
+    const [ours, theirs] = packetSocketPair()
+    descriptors.add(ours)
+    descriptors.add(theirs)
+    const planFd = descriptors.add(planDescriptor(encodePlan(stage, data, ARCHITECTURE)))
+    const joiner = startStage(0, [...stdio, theirs, planFd, container.pidfd, clocks, ...files], birth)
+    descriptors.close(theirs)
+    const control = new Control(ours)
+    await whenEnded(joiner.pidfd)
+    const waited = waitid({ pidfd: joiner.pidfd })
+    trySyscall('close', joiner.pidfd)
+    const { pid } = control
+    if (pid === undefined) {
+      const status = waited?.status ?? { kind: 'exited', code: 0 }
+      throw (
+        setupError(stage, control, stepTaken(planFd), status) ??
+        new TareError({ operation: 'start a program in the container' })
+      )
+    }
+    const pidfd = openPidfd(pid)
+    descriptors.release(ours)
+    descriptors.release(planFd)
+    return new ExecRunning({ stage, pid, pidfd, control, planFd, terminal: process.terminal, cgroup })
+  } finally {
+    descriptors.closeAll()
+  }
+}
