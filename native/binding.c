@@ -1,9 +1,10 @@
-/* The Node-API addon: what TypeScript can't do by itself. Five functions:
+/* The Node-API addon: what TypeScript can't do by itself. Six functions:
  *
  *     syscall(nr, ...args)     a raw system call
  *     address(buffer)          the address of a buffer, for structures that point to others
  *     start(…)                 starts the stage
  *     proceed(child)           lets a stage go on that waits for its id maps
+ *     finish(child)            after its end: why it could not become the stage
  *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended
  *
  * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */
@@ -177,12 +178,11 @@ struct child {
     int dumpable;                   /* ours, before */
     bool held;                      /* wait for `go`, then become root of the new user namespace */
     uint32_t go;
-    uint32_t tid;   /* cleared by the kernel when the child has left our memory */
     int32_t error; /* why it couldn't become the stage */
 };
 
-/* Runs in the child on a stack of its own, but in our memory, as after vfork(2). So: system calls only, and nothing
- * written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked. */
+/* Runs in the child on a stack of its own, but in our memory, beside us. So: system calls only, no thread-local storage,
+ * and nothing written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked. */
 __attribute__((noreturn, used)) static void child_main(struct child *child) {
     long result = 0;
     /* What we ignore (Node ignores SIGPIPE) would stay ignored. */
@@ -204,6 +204,9 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
         result = syscall6(SYS_setresgid, 0, 0, 0, 0, 0, 0);
         if (result >= 0)
             result = syscall6(SYS_setresuid, 0, 0, 0, 0, 0, 0);
+        /* A change of ids makes a process undumpable, and with it all who share its memory: our parent too (prctl(2)). */
+        if (child->dumpable == 1)
+            syscall6(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
     }
     /* First out of the way of the slots, then each into its own. */
     int32_t from[STAGE_MAX_SLOTS];
@@ -269,25 +272,14 @@ static uint64_t ignored_signals(void) {
     return ignored;
 }
 
-/* Waits until the child has left our memory, by exec or by its end; frees what it used; returns its -errno. */
-static int child_release(struct child *child) {
-    uint32_t tid;
-    while ((tid = __atomic_load_n(&child->tid, __ATOMIC_ACQUIRE)) != 0)
-        syscall6(SYS_futex, (long)&child->tid, FUTEX_WAIT, tid, 0, 0, 0);
-    /* A change of ids makes a process undumpable, and with it all who share its memory: us too (proc(5), prctl(2)). */
-    if (child->held && child->dumpable == 1)
-        syscall6(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
-    int error = child->error;
-    munmap(child, sizeof *child);
-    return -error;
-}
-
-/* start(flags, slots, cgroup, held, result): the pid of the new stage; its pidfd in result[0].
+/* start(flags, slots, cgroup, held, result): the pid of the new stage; result[0] is its pidfd, result[1] what proceed()
+ * and finish() take.
  *
- * The child shares our memory until it execs, as after vfork(2): no page table is copied, so that the cost doesn't grow
- * with our heap. `flags` are the namespaces that have to be made by the clone itself (pid and user: a process can't
- * enter a new pid namespace, only its children do). `cgroup`: a descriptor of a cgroup v2 directory that it is born in,
- * or -1. `held`: the child waits for proceed(result[1]), which must follow; result[1] is a bigint. */
+ * The child shares our memory until it execs (CLONE_VM): no page table is copied, so that the cost doesn't grow with our
+ * heap. Unlike after vfork(2) we don't wait for that: the child has a stack of its own and calls no library, and the
+ * event loop goes on meanwhile. `flags` are the namespaces that have to be made by the clone itself (pid and user: a
+ * process can't enter a new pid namespace, only its children do). `cgroup`: a descriptor of a cgroup v2 directory that
+ * it is born in, or -1. `held`: the child waits for proceed(). */
 static napi_value binding_start(napi_env env, napi_callback_info info) {
     size_t argc = 5, count, results;
     napi_value argv[5];
@@ -322,11 +314,8 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     memcpy(child->slots, slots, count * sizeof *child->slots);
     int pidfd = -1;
     struct clone_args args = {
-        .flags = (uint64_t)flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |
-                 (held ? 0 : CLONE_VFORK) | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+        .flags = (uint64_t)flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)&pidfd,
-        .parent_tid = (uint64_t)&child->tid,
-        .child_tid = (uint64_t)&child->tid,
         .exit_signal = SIGCHLD,
         .stack = (uint64_t)child->stack,
         .stack_size = sizeof child->stack,
@@ -341,33 +330,40 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
         munmap(child, sizeof *child);
         return number(env, pid);
     }
-    if (!held) {
-        int error = child_release(child);
-        if (error != 0) {
-            syscall6(SYS_wait4, pid, 0, 0, 0, 0, 0);
-            close(pidfd);
-            return number(env, error);
-        }
-    }
     ((int64_t *)result)[0] = pidfd;
-    ((int64_t *)result)[1] = held ? (int64_t)child : 0;
+    ((int64_t *)result)[1] = (int64_t)child;
     return number(env, pid);
 }
 
-/* proceed(child): lets a held child go on, and waits until it has become the stage (0), has failed to (-errno) or is
- * dead (0, as its pidfd will say). To be called once for each. */
-static napi_value binding_proceed(napi_env env, napi_callback_info info) {
+static struct child *child_of(napi_env env, napi_callback_info info) {
     size_t argc = 1;
     napi_value argv[1];
     int64_t address;
     bool lossless;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc < 1 || napi_get_value_bigint_int64(env, argv[0], &address, &lossless) != napi_ok || address == 0)
+    if (argc < 1 || napi_get_value_bigint_int64(env, argv[0], &address, &lossless) != napi_ok)
+        return NULL;
+    return (struct child *)address;
+}
+
+/* proceed(child): lets a held child go on. */
+static napi_value binding_proceed(napi_env env, napi_callback_info info) {
+    struct child *child = child_of(env, info);
+    if (!child)
         return type_error(env, "proceed: takes what start returned");
-    struct child *child = (struct child *)address;
     __atomic_store_n(&child->go, 1, __ATOMIC_RELEASE);
-    syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0);
-    return number(env, child_release(child));
+    return number(env, syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0));
+}
+
+/* finish(child): frees what the child used; to be called once, when its process has ended. Why it could not become the
+ * stage, as -errno; 0 if it did, or was killed before. */
+static napi_value binding_finish(napi_env env, napi_callback_info info) {
+    struct child *child = child_of(env, info);
+    if (!child)
+        return type_error(env, "finish: takes what start returned");
+    int error = child->error;
+    munmap(child, sizeof *child);
+    return number(env, -error);
 }
 
 /* One thread waits for all descriptors, however many containers there are. */
@@ -508,6 +504,7 @@ NAPI_MODULE_INIT() {
         {"address", NULL, binding_address, NULL, NULL, NULL, napi_enumerable, NULL},
         {"start", NULL, binding_start, NULL, NULL, NULL, napi_enumerable, NULL},
         {"proceed", NULL, binding_proceed, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"finish", NULL, binding_finish, NULL, NULL, NULL, napi_enumerable, NULL},
         {"watch", NULL, binding_watch, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -41,7 +41,7 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'))
     run(cc, [
       '-std=gnu11', '-O2', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-fno-stack-protector', ...warnings,
-      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', '-Wl,-z,noexecstack',
+      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', '-Wl,-z,noexecstack,-z,relro,-z,now',
     ]) // prettier-ignore
   }
 }

@@ -170,7 +170,7 @@ static int64_t answer(void) {
     case 2:
         return -(int64_t)(chance() % 134);
     case 3:
-        return -(int64_t)(chance() % 8192);
+        return -4095 - (int64_t)(chance() % 2); /* the last errno, and the first number that is none */
     default:
         return (int64_t)chance();
     }
@@ -455,6 +455,10 @@ static void damage(uint8_t *plan, size_t size, uint32_t what, uint32_t seed) {
         break;
     case 2:
         h->steps = more ? 0 : h->steps + 1;
+        if (more && h->relocs == 0) {
+            h->data = sizeof *h;
+            h->data_size = (uint32_t)size - h->data;
+        }
         break;
     case 3:
         h->at = 1;
@@ -478,8 +482,10 @@ static void damage(uint8_t *plan, size_t size, uint32_t what, uint32_t seed) {
             *reloc = (h->data_size & ~7u) - 8 + 8 * (uint32_t)more;
         break;
     case 9:
-        if (named)
-            *reloc |= 4;
+        if (named) {
+            memset(plan + h->data + *reloc, 0, 8);
+            *reloc = *reloc >= 4 ? *reloc - 4 : 4;
+        }
         break;
     case 10:
         if (named) {
@@ -517,7 +523,7 @@ static void damage(uint8_t *plan, size_t size, uint32_t what, uint32_t seed) {
         s->jump[j].error = more ? 9 : 0;
         break;
     case 20:
-        s->arg[0] = more ? h->data_size : (h->data_size - 4) & ~3u;
+        s->arg[0] = more ? h->data_size & ~3u : (h->data_size - 4) & ~3u;
         break;
     case 21:
         s->arg[0] = (uint64_t)-8;

@@ -80,7 +80,10 @@ const controller = (host: HostSource, groups: View, name: string): HostItem => {
   if (host.uid !== 0 && whole.includes(name)) {
     return { ...item, state: 'no', detail: 'not delegated to this user', remedy: DELEGATE }
   }
-  const remedy = `Use a kernel that has the controller, or mount it: mount -t cgroup -o ${old} none /sys/fs/cgroup/${old}`
+  const remedy =
+    groups.kind === 'v2'
+      ? 'Use a kernel that has the controller.'
+      : `Use a kernel that has the controller, or mount it: mount -t cgroup -o ${old} none /sys/fs/cgroup/${old}`
   return { ...item, state: 'no', detail: `no mounted hierarchy has ${old}`, remedy }
 }
 

@@ -167,6 +167,11 @@ test('version 1, side by side with 2, and no cgroups', () => {
   check({ writable: () => false }, 'cgroup-delegation', 'no', /^read-only: /, /remount/)
 })
 
+test('a controller that version 2 lacks has nowhere to be mounted from', () => {
+  const files = { '/sys/fs/cgroup/cgroup.controllers': 'cpu memory pids\n' }
+  check({ files }, 'cgroup-io', 'no', /has blkio/, /^Use a kernel that has the controller\.$/)
+})
+
 test('what is delegated to an ordinary user', () => {
   const own = '/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app'
   const files = { ...USER.files, [`${own}/cgroup.controllers`]: 'memory pids\n' }

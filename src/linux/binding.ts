@@ -9,6 +9,7 @@ interface Binding {
   address(buffer: NodeJS.ArrayBufferView | ArrayBuffer): bigint
   start(flags: number, slots: Int32Array, cgroup: number, held: boolean, result: BigInt64Array): number
   proceed(child: bigint): number
+  finish(child: bigint): number
   watch(fd: number, callback: () => void): number
 }
 

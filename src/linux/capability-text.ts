@@ -13,7 +13,7 @@ const refuse = (text: string, reason: string): InputError =>
     operation: 'read the capabilities',
     target: JSON.stringify(text),
     reason,
-    hint: 'A clause is a list of names, then = + or -, then some of e, i, p: "cap_chown,cap_kill=ep" (cap_from_text(3)).',
+    hint: 'A clause is a list of names, then = + or -, then some of e, i, p: "cap_chown,cap_kill=ep".',
   })
 
 /** strtoul(3) with base 0, as cap_from_text(3) reads numbers: decimal, 0x…, 0… */

@@ -1,5 +1,6 @@
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
+import { hintedSyscall } from './hinted-syscall.ts'
 import { syscall, trySyscall } from './syscall.ts'
 
 /** Commands of keyctl(2) (linux/keyctl.h). */
@@ -52,17 +53,14 @@ export const keyPermissions = ({ possessor = 0, user = 0, group = 0, other = 0 }
  * Gives this thread a new session keyring, anonymous or with a name (one of that name which it may search is
  * joined instead). Returns its id. keyctl_join_session_keyring(3)
  */
-export const joinSessionKeyring = (name?: string): number =>
-  syscall(
-    {
-      operation: 'join a session keyring',
-      target: name,
-      hint: 'EDQUOT: the user has too many keys (kernel.keys.maxkeys). ENOSYS: the kernel has no keyrings.',
-    },
-    'keyctl',
-    KEYCTL_JOIN_SESSION_KEYRING,
-    name ?? null,
-  )
+export const joinSessionKeyring = (name?: string): number => {
+  const hints = {
+    EDQUOT: 'The user has too many keys (kernel.keys.maxkeys).',
+    ENOSYS: 'This kernel has no keyrings, or a seccomp filter bars them.',
+  }
+  const purpose = { operation: 'join a session keyring', target: name }
+  return hintedSyscall(purpose, hints, 'keyctl', KEYCTL_JOIN_SESSION_KEYRING, name ?? null)
+}
 
 /** The serial number of a keyring of the caller; undefined where there is none yet. keyctl_get_keyring_ID(3) */
 export const keyringId = (keyring: keyof typeof SPECIAL_KEYRINGS): number | undefined => {
@@ -119,7 +117,7 @@ export const describeKey = (key: KeyId): KeyDescription => {
   })
 }
 
-/** Puts a key of type `user` into a keyring, or changes the one of that description there. Returns its id. add_key(2) */
+/** Puts a `user` key into a keyring, or changes the one of that description there. Returns its id. add_key(2) */
 export const addUserKey = (description: string, payload: Uint8Array, keyring: KeyId): number => {
   const purpose = { operation: 'add a key to', target: named(keyring) }
   return syscall(purpose, 'add_key', 'user', description, payload, payload.length, idOf(keyring))

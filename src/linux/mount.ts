@@ -30,7 +30,8 @@ import {
   OPEN_TREE_CLONE,
   UMOUNT_NOFOLLOW,
 } from './mount-flags.ts'
-import { syscall, trySyscall } from './syscall.ts'
+import { hintedSyscall } from './hinted-syscall.ts'
+import { trySyscall } from './syscall.ts'
 
 /** A place in the file tree: a path, from a directory where it is relative; a descriptor itself with an empty path. */
 export interface Place {
@@ -62,8 +63,8 @@ const contextCall = (
 
 /** Begins a new file system: a descriptor of its context, to be configured and then created. fsopen(2) */
 export const fsopen = (type: string): number => {
-  const hint = `ENODEV: this kernel has no file system ${type}. EPERM: ${PRIVILEGE}`
-  return syscall({ operation: 'begin a file system', target: type, hint }, 'fsopen', type, FSOPEN_CLOEXEC)
+  const hints = { ENODEV: 'This kernel has no such file system, or its module is not loaded.', EPERM: PRIVILEGE }
+  return hintedSyscall({ operation: 'begin a file system', target: type }, hints, 'fsopen', type, FSOPEN_CLOEXEC)
 }
 
 /** A parameter's value: a flag has none; a path or descriptor names an object. */
@@ -133,12 +134,9 @@ export const fspick = (place: Place, options: PathOptions = {}): number => {
     (path === '' ? FSPICK_EMPTY_PATH : 0) |
     (options.noFollow === true ? FSPICK_SYMLINK_NOFOLLOW : 0) |
     (options.noAutomount === true ? FSPICK_NO_AUTOMOUNT : 0)
-  const purpose = {
-    operation: 'pick the file system at',
-    target: describe(place),
-    hint: 'The place must be the top of a mount.',
-  }
-  return syscall(purpose, 'fspick', dirfd, path, flags)
+  const hints = { EINVAL: 'The place must be the top of a mount.', EPERM: PRIVILEGE }
+  const purpose = { operation: 'pick the file system at', target: describe(place) }
+  return hintedSyscall(purpose, hints, 'fspick', dirfd, path, flags)
 }
 
 const atFlags = (path: string, options: PathOptions): number =>
@@ -156,9 +154,9 @@ export const openTree = (place: Place, options: OpenTreeOptions = {}): number =>
   const { dirfd = AT_FDCWD, path } = place
   const clone = options.clone === undefined ? 0 : OPEN_TREE_CLONE | (options.clone === 'recursive' ? AT_RECURSIVE : 0)
   const operation = options.clone === undefined ? 'open the mount at' : 'copy the mount at'
-  const hint = options.clone === undefined ? undefined : `${PRIVILEGE} An unbindable mount can't be copied.`
+  const hints = { EINVAL: "An unbindable mount, or one of another mount namespace, can't be copied.", EPERM: PRIVILEGE }
   const flags = OPEN_TREE_CLOEXEC | clone | atFlags(path, options)
-  return syscall({ operation, target: describe(place), hint }, 'open_tree', dirfd, path, flags)
+  return hintedSyscall({ operation, target: describe(place) }, hints, 'open_tree', dirfd, path, flags)
 }
 
 export interface MoveMountOptions {
@@ -167,6 +165,14 @@ export interface MoveMountOptions {
   readonly followTo?: boolean | undefined
   /** Linux 6.5: below the topmost mount of the target. Linux 5.15: copy the sharing to the target instead of moving. */
   readonly how?: 'beneath' | 'set-group' | undefined
+}
+
+const MOVE_HINTS = {
+  EINVAL:
+    'What is moved must be the top of a mount that is not below a shared one, and both must be of this namespace.',
+  ENOTDIR: 'A directory goes on a directory, a file on a file.',
+  ELOOP: 'A mount can’t go below itself.',
+  EPERM: PRIVILEGE,
 }
 
 /** Attaches a mount (a descriptor with an empty path), or moves one. move_mount(2) */
@@ -179,8 +185,17 @@ export const moveMount = (from: Place, to: Place, options: MoveMountOptions = {}
     (options.how === 'beneath' ? MOVE_MOUNT_BENEATH : 0) |
     (options.how === 'set-group' ? MOVE_MOUNT_SET_GROUP : 0)
   const operation = options.how === 'set-group' ? 'copy the sharing of' : 'mount'
-  const purpose = { operation, target: `${describe(from)} at ${describe(to)}`, hint: PRIVILEGE }
-  syscall(purpose, 'move_mount', from.dirfd ?? AT_FDCWD, from.path, to.dirfd ?? AT_FDCWD, to.path, flags)
+  const purpose = { operation, target: `${describe(from)} at ${describe(to)}` }
+  hintedSyscall(
+    purpose,
+    MOVE_HINTS,
+    'move_mount',
+    from.dirfd ?? AT_FDCWD,
+    from.path,
+    to.dirfd ?? AT_FDCWD,
+    to.path,
+    flags,
+  )
 }
 
 export interface MountSetattrOptions extends PathOptions {
@@ -188,13 +203,18 @@ export interface MountSetattrOptions extends PathOptions {
   readonly recursive?: boolean | undefined
 }
 
+const SETATTR_HINTS = {
+  EINVAL: 'The place must be the top of a mount; for an id map, one whose file system supports that.',
+  EBUSY: 'A file is open for writing, or mappings of the mount can’t change any more.',
+  EPERM: `${PRIVILEGE} What was locked by a more privileged mount namespace can't be cleared.`,
+}
+
 /** Changes attributes, propagation or id map of the mount at a place. mount_setattr(2) */
 export const mountSetattr = (place: Place, attr: MountAttr, options: MountSetattrOptions = {}): void => {
   const { dirfd = AT_FDCWD, path } = place
   const flags = atFlags(path, options) | (options.recursive === true ? AT_RECURSIVE : 0)
-  const hint = `${PRIVILEGE} What was locked by a more privileged mount namespace can't be cleared.`
-  const purpose = { operation: 'change the attributes of the mount at', target: describe(place), hint }
-  syscall(purpose, 'mount_setattr', dirfd, path, flags, encodeMountAttr(attr), MOUNT_ATTR_SIZE)
+  const purpose = { operation: 'change the attributes of the mount at', target: describe(place) }
+  hintedSyscall(purpose, SETATTR_HINTS, 'mount_setattr', dirfd, path, flags, encodeMountAttr(attr), MOUNT_ATTR_SIZE)
 }
 
 /** mount(2), the older call: MS_ flags, and data as the file system reads it. */
@@ -206,7 +226,16 @@ export const mount = (
   data?: string,
 ): void => {
   const subject = source === null ? target : `${source} at ${target}`
-  syscall({ operation: 'mount', target: subject, hint: PRIVILEGE }, 'mount', source, target, type, flags, data ?? null)
+  hintedSyscall(
+    { operation: 'mount', target: subject },
+    { EPERM: PRIVILEGE },
+    'mount',
+    source,
+    target,
+    type,
+    flags,
+    data ?? null,
+  )
 }
 
 export interface UmountOptions {
@@ -223,9 +252,12 @@ export const umount = (path: string, options: UmountOptions = {}): void => {
     (options.detach === true ? MNT_DETACH : 0) |
     (options.force === true ? MNT_FORCE : 0) |
     (options.noFollow === true ? UMOUNT_NOFOLLOW : 0)
-  const hint =
-    'EINVAL: it is no mount, or one that came locked from a more privileged mount namespace. EBUSY: it is in use.'
-  syscall({ operation: 'unmount', target: path, hint }, 'umount2', path, flags)
+  const hints = {
+    EINVAL: 'It is no mount, or one that came locked from a more privileged mount namespace.',
+    EBUSY: 'It is in use: by an open file, a working directory, or a mount below it.',
+    EPERM: PRIVILEGE,
+  }
+  hintedSyscall({ operation: 'unmount', target: path }, hints, 'umount2', path, flags)
 }
 
 /**
@@ -233,6 +265,10 @@ export const umount = (path: string, options: UmountOptions = {}): void => {
  * in the new root as working directory, on top of it, to be unmounted next. pivot_root(2)
  */
 export const pivotRoot = (newRoot: string, putOld: string): void => {
-  const hint = 'The new root must be the top of a mount, and neither it nor its parent may be shared.'
-  syscall({ operation: 'make the root', target: newRoot, hint }, 'pivot_root', newRoot, putOld)
+  const hints = {
+    EINVAL: 'The new root must be the top of a mount, and neither it nor its parent may be shared.',
+    EBUSY: 'The new root, or the place of the old one, is on the root mount that there is.',
+    EPERM: PRIVILEGE,
+  }
+  hintedSyscall({ operation: 'make the root', target: newRoot }, hints, 'pivot_root', newRoot, putOld)
 }

@@ -72,7 +72,9 @@ test('a pidfd stands for its process until that has ended', async () => {
     closeSync(namespace)
     assert.equal(sendPidfdSignal(pidfd, 0), true)
 
-    const exit = new Promise<string | null>((resolve) => child.on('exit', (_, signal) => resolve(signal)))
+    const exit = new Promise<string | null>((resolve) => {
+      child.on('exit', (_, signal) => resolve(signal))
+    })
     assert.equal(sendPidfdSignal(pidfd, 10), true)
     await whenEnded(pidfd)
     assert.equal(await exit, 'SIGUSR1')

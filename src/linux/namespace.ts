@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
+import { hintedSyscall } from './hinted-syscall.ts'
 import { pidfdPid, sendPidfdSignal } from './pidfd.ts'
 import type { ProcId } from './proc.ts'
 import { fromNodeError, readProcLink } from './proc.ts'
@@ -204,9 +205,14 @@ export const namespaceOwnerUid = (fd: number): number => {
  * thread its own root and working directory. unshare(2)
  */
 export const unshare = (kinds: readonly NamespaceKind[]): void => {
-  const hint = 'Every kind but user takes CAP_SYS_ADMIN; user takes a process of a single thread.'
-  const purpose = { operation: 'move this thread into new namespaces', target: kinds.join(', '), hint }
-  syscall(purpose, 'unshare', namespaceFlags(kinds))
+  const hints = {
+    EPERM: 'Every kind but user takes CAP_SYS_ADMIN.',
+    EINVAL: 'A new user namespace takes a process of a single thread, or this kernel lacks one of the kinds.',
+    ENOSPC: 'A limit on the number of namespaces is reached (/proc/sys/user, 32 levels of nesting).',
+    EUSERS: 'A limit on the number of namespaces is reached (/proc/sys/user, 32 levels of nesting).',
+  }
+  const purpose = { operation: 'move this thread into new namespaces', target: kinds.join(', ') }
+  hintedSyscall(purpose, hints, 'unshare', namespaceFlags(kinds))
 }
 
 /** Gives the calling thread a root, working directory and umask of its own, as `setns` into `mnt` needs. */
@@ -219,8 +225,10 @@ export const unshareFs = (): void => {
  * a process (pidfd), into those of its namespaces that are named. Restrictions are {@link unshare}'s. setns(2)
  */
 export const setns = (fd: number, kinds: readonly NamespaceKind[]): void => {
-  const hint =
-    'It takes CAP_SYS_ADMIN in the namespace (mnt: CAP_SYS_CHROOT too, and a root of its own for this thread).'
-  const purpose = { operation: 'move this thread into namespaces', target: kinds.join(', '), hint }
-  syscall(purpose, 'setns', fd, namespaceFlags(kinds))
+  const hints = {
+    EPERM: 'It takes CAP_SYS_ADMIN in the namespace, and for mnt CAP_SYS_CHROOT too.',
+    EINVAL: 'The descriptor is of another kind; or mnt was asked of a thread that shares its root (see unshareFs).',
+  }
+  const purpose = { operation: 'move this thread into namespaces', target: kinds.join(', ') }
+  hintedSyscall(purpose, hints, 'setns', fd, namespaceFlags(kinds))
 }

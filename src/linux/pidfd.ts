@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { binding } from './binding.ts'
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
+import { hintedSyscall } from './hinted-syscall.ts'
 import { signalName } from './signal.ts'
 import { syscall, trySyscall } from './syscall.ts'
 
@@ -48,18 +49,11 @@ export const pidfdPid = (pidfd: number): number | undefined => {
 }
 
 /** A duplicate, with close-on-exec, of a descriptor of a pidfd's process. Close it. pidfd_getfd(2) */
-export const duplicateDescriptor = (pidfd: number, fd: number): number =>
-  syscall(
-    {
-      operation: `duplicate descriptor ${fd} of the process of`,
-      target: `pidfd ${pidfd}`,
-      hint: 'It takes the right to trace the process (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).',
-    },
-    'pidfd_getfd',
-    pidfd,
-    fd,
-    0,
-  )
+export const duplicateDescriptor = (pidfd: number, fd: number): number => {
+  const hints = { EPERM: 'It takes the right to trace the process (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).' }
+  const purpose = { operation: `duplicate descriptor ${fd} of the process of`, target: `pidfd ${pidfd}` }
+  return hintedSyscall(purpose, hints, 'pidfd_getfd', pidfd, fd, 0)
+}
 
 /** Resolves when the process of a pidfd has ended. The pidfd must stay open until then. */
 export const whenEnded = (pidfd: number): Promise<void> =>

@@ -1,7 +1,9 @@
-import { ERRNO } from './errno.ts'
+import { ERRNO, errnoName } from './errno.ts'
 import { InputError, TareError } from './error.ts'
+import type { Hints } from './hinted-syscall.ts'
+import { hintedSyscall } from './hinted-syscall.ts'
 import type { SyscallName } from './syscall.ts'
-import { syscall, trySyscall } from './syscall.ts'
+import { trySyscall } from './syscall.ts'
 
 /**
  * A file, by path or by descriptor. A descriptor opened with O_PATH won't do (EBADF): name it as
@@ -68,21 +70,19 @@ export const setXattr = (target: XattrTarget, name: string, value: Uint8Array, o
   const flags = options.mode === undefined ? 0 : MODES[options.mode]
   const call = pick(SET, target, options)
   const purpose = { operation: `set the attribute ${name} of`, target: describe(target) }
-  syscall({ ...purpose, hint: hintFor(name) }, call, target, name, value, value.length, flags)
+  hintedSyscall(purpose, writeHints(name), call, target, name, value, value.length, flags)
 }
 
-const hintFor = (name: string): string => {
-  const space = name.slice(0, name.indexOf('.'))
-  switch (space) {
-    case 'security':
-      return 'It takes CAP_SYS_ADMIN (security.capability: CAP_SETFCAP) in the user namespace of the mount.'
-    case 'trusted':
-      return 'It takes CAP_SYS_ADMIN in the initial user namespace.'
-    case 'user':
-      return 'Only ordinary files and directories that may be written to hold user attributes.'
-    default:
-      return 'A name starts with user., security., trusted. or system. (xattr(7)).'
-  }
+const TAKES: Readonly<Record<string, string>> = {
+  security: 'It takes CAP_SYS_ADMIN (security.capability: CAP_SETFCAP) in the user namespace of the mount.',
+  trusted: 'It takes CAP_SYS_ADMIN in the initial user namespace.',
+  user: 'Only ordinary files and directories that may be written to hold user attributes.',
+}
+
+const writeHints = (name: string): Hints => {
+  const takes = TAKES[name.slice(0, name.indexOf('.'))]
+  const wrong = 'A name starts with user., security., trusted. or system. (xattr(7)).'
+  return { EOPNOTSUPP: takes === undefined ? wrong : UNSUPPORTED, ...(takes !== undefined && { EPERM: takes }) }
 }
 
 /** Removes an extended attribute; false where the file had none of that name. removexattr(2) */
@@ -92,7 +92,7 @@ export const removeXattr = (target: XattrTarget, name: string, options: XattrOpt
   if (result === 0) return true
   if (-result === ERRNO['ENODATA']) return false
   const purpose = { operation: `remove the attribute ${name} of`, target: describe(target) }
-  throw new TareError({ ...purpose, syscall: call, errno: -result, hint: hintFor(name) })
+  throw new TareError({ ...purpose, syscall: call, errno: -result, hint: writeHints(name)[errnoName(-result)] })
 }
 
 /** The names in what listxattr(2) has filled: each ends with a NUL. */

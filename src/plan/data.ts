@@ -2,6 +2,22 @@ import type { Data } from './step.ts'
 
 const encoder = new TextEncoder()
 
+/** How it is shown is worked out only when it is. */
+class StringData implements Data {
+  readonly kind = 'data'
+  readonly offset: number
+  readonly #value: string
+
+  constructor(offset: number, value: string) {
+    this.offset = offset
+    this.#value = value
+  }
+
+  get text(): string {
+    return JSON.stringify(this.#value)
+  }
+}
+
 /** The bytes that a plan carries beside its steps. Offsets are fixed as soon as something is added. */
 export class DataBuilder {
   #bytes = new Uint8Array(4096)
@@ -36,7 +52,7 @@ export class DataBuilder {
 
   /** A string, ended by NUL; the same string is kept once, so it must not be written to. */
   string(value: string): Data {
-    return { kind: 'data', offset: this.#string(value), text: JSON.stringify(value) }
+    return new StringData(this.#string(value), value)
   }
 
   /** A vector of pointers to strings, ended by a null pointer: argv or envp (execve(2)). */
@@ -54,19 +70,34 @@ export class DataBuilder {
   }
 
   setWord(at: number, value: number): void {
-    const view = new DataView(this.#bytes.buffer, at, 8)
-    view.setUint32(0, value >>> 0, true)
-    view.setUint32(4, Math.floor(value / 2 ** 32) >>> 0, true)
+    this.#half(at, value)
+    this.#half(at + 4, Math.floor(value / 2 ** 32))
+  }
+
+  #half(at: number, value: number): void {
+    this.#bytes[at] = value
+    this.#bytes[at + 1] = value >>> 8
+    this.#bytes[at + 2] = value >>> 16
+    this.#bytes[at + 3] = value >>> 24
   }
 
   #string(value: string): number {
     const known = this.#strings.get(value)
     if (known !== undefined) return known
     const offset = this.#reserve(value.length * 3 + 1, 1)
-    const { written } = encoder.encodeInto(value, this.#bytes.subarray(offset))
-    this.#size = offset + written + 1
+    this.#size = offset + this.#write(value, offset) + 1
     this.#strings.set(value, offset)
     return offset
+  }
+
+  /** Most strings are short and plain: then a loop is faster than an encoder. */
+  #write(value: string, offset: number): number {
+    for (let index = 0; index < value.length; index++) {
+      const unit = value.charCodeAt(index)
+      if (unit >= 0x80) return encoder.encodeInto(value, this.#bytes.subarray(offset)).written
+      this.#bytes[offset + index] = unit
+    }
+    return value.length
   }
 
   #reserve(size: number, align: number): number {

@@ -26,49 +26,58 @@ const OPERATIONS: Readonly<Record<Operation, number>> = {
 const KIND_REGISTER = 1
 const KIND_DATA = 2
 
-const writeOperand = (view: DataView, at: number, index: number, operand: Operand): void => {
-  const value = at + 32 + index * 8
-  if (typeof operand === 'bigint') {
-    view.setBigInt64(value, BigInt.asIntN(64, operand), true)
+/** The plan as 32-bit words and as bytes: the same memory. All that runs Linux on these architectures is little-endian. */
+interface Image {
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
+}
+
+const writeOperand = (image: Image, at: number, index: number, operand: Operand): void => {
+  const word = (at + 32 + index * 8) >>> 2
+  if (typeof operand === 'number') {
+    image.words[word] = operand
+    image.words[word + 1] = Math.floor(operand / 2 ** 32)
     return
   }
-  if (typeof operand === 'number') {
-    view.setInt32(value, operand | 0, true)
-    view.setInt32(value + 4, Math.floor(operand / 2 ** 32), true)
+  if (typeof operand === 'bigint') {
+    image.words[word] = Number(BigInt.asIntN(32, operand))
+    image.words[word + 1] = Number(BigInt.asIntN(32, operand >> 32n))
     return
   }
   switch (operand.kind) {
     case 'register':
-      view.setUint8(at + 2 + index, KIND_REGISTER)
-      view.setUint32(value, operand.index, true)
+      image.bytes[at + 2 + index] = KIND_REGISTER
+      image.words[word] = operand.index
       return
     case 'data':
-      view.setUint8(at + 2 + index, KIND_DATA)
-      view.setUint32(value, operand.offset, true)
+      image.bytes[at + 2 + index] = KIND_DATA
+      image.words[word] = operand.offset
       return
     case 'named':
-      writeOperand(view, at, index, operand.value)
+      writeOperand(image, at, index, operand.value)
       return
     case 'template':
       throw new TareError({ operation: 'encode', target: operand.text, reason: 'the stage knows no templates' })
   }
 }
 
-const writeStep = (view: DataView, at: number, step: Step, architecture: Architecture): void => {
-  view.setUint8(at, OPERATIONS[step.operation])
-  view.setUint8(at + 1, step.result?.index ?? NO_REGISTER)
-  step.args.forEach((operand, index) => writeOperand(view, at, index, operand))
-  if (step.call !== undefined) view.setUint32(at + 8, syscallNumber(step.call, architecture), true)
+const writeStep = (image: Image, at: number, step: Step, architecture: Architecture): void => {
+  const { words, bytes } = image
+  bytes[at] = OPERATIONS[step.operation]
+  bytes[at + 1] = step.result?.index ?? NO_REGISTER
+  for (let index = 0; index < step.args.length; index++) writeOperand(image, at, index, step.args[index] ?? 0)
+  if (step.call !== undefined) words[(at + 8) >>> 2] = syscallNumber(step.call, architecture)
   if (step.branches.length > MAX_BRANCHES)
     throw new TareError({
       operation: 'encode',
       target: step.what,
       reason: `a step has at most ${MAX_BRANCHES} branches`,
     })
-  step.branches.forEach((branch, index) => {
-    view.setUint16(at + 16 + index * 4, branch.errno === 'any' ? ANY_ERRNO : branch.errno, true)
-    view.setUint16(at + 18 + index * 4, branch.to.index, true)
-  })
+  for (let index = 0; index < step.branches.length; index++) {
+    const branch = step.branches[index]
+    if (branch === undefined) continue
+    words[(at + 16 + index * 4) >>> 2] = (branch.errno === 'any' ? ANY_ERRNO : branch.errno) | (branch.to.index << 16)
+  }
 }
 
 /** The bytes of a plan, as native/stage.c takes them. Pure. */
@@ -76,12 +85,15 @@ export const encodePlan = (steps: readonly Step[], data: DataBuilder, architectu
   const relocations = data.relocations
   const relocationsAt = HEADER_SIZE + steps.length * STEP_SIZE
   const dataAt = Math.ceil((relocationsAt + relocations.length * 4) / 8) * 8
-  const bytes = new Uint8Array(dataAt + data.size)
-  const view = new DataView(bytes.buffer)
-  const header = [MAGIC, VERSION, bytes.length, steps.length, relocations.length, dataAt, data.size, 0]
-  header.forEach((word, index) => view.setUint32(index * 4, word, true))
-  steps.forEach((step, index) => writeStep(view, HEADER_SIZE + index * STEP_SIZE, step, architecture))
-  relocations.forEach((offset, index) => view.setUint32(relocationsAt + index * 4, offset, true))
-  bytes.set(data.bytes, dataAt)
-  return bytes
+  const size = dataAt + data.size
+  const memory = new ArrayBuffer(Math.ceil(size / 4) * 4)
+  const image: Image = { words: new Int32Array(memory), bytes: new Uint8Array(memory, 0, size) }
+  image.words.set([MAGIC, VERSION, size, steps.length, relocations.length, dataAt, data.size, 0])
+  for (let index = 0; index < steps.length; index++) {
+    const step = steps[index]
+    if (step !== undefined) writeStep(image, HEADER_SIZE + index * STEP_SIZE, step, architecture)
+  }
+  image.words.set(relocations, relocationsAt >>> 2)
+  image.bytes.set(data.bytes, dataAt)
+  return image.bytes
 }

@@ -12,7 +12,7 @@ export interface ExplainedStep {
   /** Its place among all steps, from 1; `onError` refers to it. */
   readonly number: number
   readonly phase: ExplainedPhase
-  /** Its place among the steps of its phase, from 0: what a failure reports. */
+  /** Its place among the steps of its phase, from 0; for the stage's, what it reports when one fails. */
   readonly index: number
   readonly mechanism: Mechanism
   readonly operation: Operation
@@ -28,7 +28,26 @@ export interface ExplainedStep {
 
 const variable = (name: string): string => `$${name.replace(/ fd$/, '').replaceAll(/\s+/g, '_')}`
 
-const registerText = ({ name }: Register): string => variable(name)
+/** What registers are called in the text. Two that hold a value at the same time never have the same name. */
+class Names {
+  readonly #held = new Map<number, string>()
+
+  /** A step's result goes to the register. */
+  define({ index, name }: Register): string {
+    this.#held.delete(index)
+    const taken = new Set(this.#held.values())
+    const plain = variable(name)
+    let unique = plain
+    for (let count = 2; taken.has(unique); count++) unique = `${plain}_${count}`
+    this.#held.set(index, unique)
+    return unique
+  }
+
+  /** A register that no step before has set was set in another phase. */
+  of({ index, name }: Register): string {
+    return this.#held.get(index) ?? variable(name)
+  }
+}
 
 /** Above it a number is a mask, which hexadecimal digits show best. */
 const LARGE = 0x7fffffff
@@ -36,11 +55,11 @@ const LARGE = 0x7fffffff
 const numberText = (value: number | bigint): string => (value > LARGE ? `0x${value.toString(16)}` : String(value))
 
 /** An argument as strace(1) would write it; `$name` for what an earlier step left. */
-const operandText = (operand: Operand): string => {
-  if (typeof operand !== 'object') return numberText(operand)
+const operandText = (operand: Operand | undefined, names: Names): string => {
+  if (typeof operand !== 'object') return numberText(operand ?? 0)
   switch (operand.kind) {
     case 'register':
-      return registerText(operand)
+      return names.of(operand)
     case 'data':
       return operand.text
     case 'named':
@@ -50,34 +69,34 @@ const operandText = (operand: Operand): string => {
   }
 }
 
-const errnoOperand = (operand: Operand | undefined): string =>
-  typeof operand === 'number' ? errnoName(operand) : operand === undefined ? '0' : operandText(operand)
+const errnoText = (operand: Operand | undefined): string => (typeof operand === 'number' ? errnoName(operand) : '')
 
 const place = (offset: Operand | undefined): string =>
-  `data+${typeof offset === 'number' ? `0x${offset.toString(16)}` : offset === undefined ? '0' : operandText(offset)}`
+  `data+0x${typeof offset === 'number' ? offset.toString(16) : '0'}`
 
 /** What a step does to the registers and the data, or asks of the kernel, in one line. */
-const callText = (step: Step, target: (branch: Branch) => string): string => {
+const callText = (step: Step, names: Names, target: (branch: Branch) => string): string => {
   const [first, second, third] = step.args
-  const result = step.result === undefined ? '' : registerText(step.result)
+  const args = step.args.map((operand) => operandText(operand, names))
+  const result = step.result === undefined ? '' : names.define(step.result)
   switch (step.operation) {
     case 'syscall':
     case 'clone': {
-      const call = `${step.call ?? ''}(${step.args.map(operandText).join(', ')})`
+      const call = `${step.call ?? ''}(${args.join(', ')})`
       return result === '' ? call : `${call} = ${result}`
     }
     case 'store':
-      return `${place(first)} = ${operandText(second ?? 0)} (${operandText(third ?? 0)} bytes)`
+      return `${place(first)} = ${operandText(second, names)} (${operandText(third, names)} bytes)`
     case 'load':
-      return `${result} = ${place(first)} (${operandText(third ?? 0)} bytes)`
+      return `${result} = ${place(first)} (${operandText(third, names)} bytes)`
     case 'check':
-      return `fail with ${errnoOperand(third)} unless ${operandText(first ?? 0)} is ${operandText(second ?? 0)}`
+      return `fail with ${errnoText(third)} unless ${operandText(first, names)} is ${operandText(second, names)}`
     case 'jump':
       return step.branches.map((branch) => `go on at step ${target(branch)}`).join('')
     case 'init':
-      return `reap every child, pass on every signal, until ${operandText(first ?? 0)} ends`
+      return `reap every child, pass on every signal, until ${operandText(first, names)} ends`
     case 'fail':
-      return `fail with ${errnoOperand(first)}`
+      return `fail with ${errnoText(first)}`
   }
 }
 
@@ -86,23 +105,27 @@ const branchText = ({ operation }: Step, branch: Branch, target: string): string
   return `${branch.errno === 'any' ? 'any error' : errnoName(branch.errno)}: go on at step ${target}`
 }
 
-/**
- * Steps in words, without taking any. `first`: the number of the first one, from 1; the steps that a jump leads to are
- * numbered the same way. Pure.
- */
+/** Where the first of some steps stands: its number among all, from 1, and its index in its phase, from 0. */
+export interface ExplainedPlace {
+  readonly number: number
+  readonly index: number
+}
+
+/** Steps in words, without taking any. The steps that a jump leads to are numbered as these are. Pure. */
 export const explainSteps = (
   steps: readonly Step[],
   phase: ExplainedPhase,
-  first: number,
+  first: ExplainedPlace,
 ): readonly ExplainedStep[] => {
-  const target = ({ to }: Branch): string => String(first + to.index)
+  const names = new Names()
+  const target = ({ to }: Branch): string => String(first.number + to.index)
   return steps.map((step, index): ExplainedStep => ({
-    number: first + index,
+    number: first.number + index,
     phase,
-    index,
+    index: first.index + index,
     mechanism: step.mechanism,
     operation: step.operation,
-    call: callText(step, target),
+    call: callText(step, names, target),
     what: step.what,
     why: step.why,
     onError: step.operation === 'jump' ? [] : step.branches.map((branch) => branchText(step, branch, target(branch))),

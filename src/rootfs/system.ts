@@ -28,6 +28,16 @@ const find = (path: string): Found => {
   return stats.isDirectory() ? 'directory' : 'file'
 }
 
+/** Looked at once: a host doesn't change its layout while it runs. */
+let layout: readonly (readonly [string, Found])[] | undefined
+
+const programDirectories = (): readonly (readonly [string, Found])[] => {
+  layout ??= PROGRAM_DIRECTORIES.map((name) => [name, find(`/${name}`)] as const).filter(
+    ([, found]) => found !== undefined && found !== 'file',
+  )
+  return layout
+}
+
 export interface SystemUser {
   readonly name: string
   readonly uid: number
@@ -75,10 +85,9 @@ export const systemRoot = (options: SystemRootOptions): Rootfs => {
   const entries: Entry[] = ['usr', 'etc', 'home', 'run', 'var', 'proc', 'sys', 'dev'].map((path) => directory(path))
   entries.push(directory('root', 0o700), directory('tmp', 0o1777), directory('var/tmp', 0o1777))
   const mounts: Mount[] = [bind('/usr', 'directory')]
-  for (const name of PROGRAM_DIRECTORIES) {
-    const found = find(`/${name}`)
+  for (const [name, found] of programDirectories()) {
     if (typeof found === 'object') entries.push(link(name, found.link))
-    else if (found === 'directory') {
+    else {
       entries.push(directory(name))
       mounts.push(bind(`/${name}`, 'directory'))
     }

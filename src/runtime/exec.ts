@@ -15,7 +15,7 @@ import { planExec } from './plan/exec.ts'
 import type { Ended, Running, RunningProgram } from './running.ts'
 import { receiveTerminal, setupError } from './running.ts'
 import type { ProcessSpec } from './spec.ts'
-import { planDescriptor, startStage, stepTaken } from './stage.ts'
+import { finishStage, planDescriptor, startStage, stepTaken } from './stage.ts'
 
 const AT_FDCWD = -100
 const SIGKILL = 9
@@ -122,12 +122,10 @@ export const execInContainer = async (
     const joiner = startStage(0, [...stdio, theirs, planFd, container.pidfd, clocks, ...files], birth)
     descriptors.close(theirs)
     const control = new Control(ours)
-    await whenEnded(joiner.pidfd)
-    const waited = waitid({ pidfd: joiner.pidfd })
-    trySyscall('close', joiner.pidfd)
+    descriptors.add(joiner.pidfd)
+    const { status } = await finishStage(joiner)
     const { pid } = control
     if (pid === undefined) {
-      const status = waited?.status ?? { kind: 'exited', code: 0 }
       throw (
         setupError(stage, control, stepTaken(planFd), status) ??
         new TareError({ operation: 'start a program in the container' })

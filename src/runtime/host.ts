@@ -1,11 +1,25 @@
-import { statSync } from 'node:fs'
+import { Buffer } from 'node:buffer'
 import { readCgroupLayout } from '../linux/cgroup/layout.ts'
+import { trySyscall } from '../linux/syscall.ts'
 import type { PlanHost } from './plan/context.ts'
 
-const kernelFile = (path: string): 'file' | 'directory' | undefined => {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) return undefined
-  return stats.isDirectory() ? 'directory' : 'file'
+const AT_FDCWD = -100
+const STATX_TYPE = 1
+/** Offset of stx_mode in struct statx (statx(2)), and what it says. */
+const MODE = 28
+const [S_IFMT, S_IFDIR] = [0o170000, 0o040000]
+
+/** Asked for each path that is hidden, at each start: by the system call itself, which takes a microsecond. */
+const kernelFileReader = (): PlanHost['kernelFile'] => {
+  const bytes = Buffer.alloc(256)
+  const known = new Map<string, 'file' | 'directory' | undefined>()
+  return (path) => {
+    if (known.has(path)) return known.get(path)
+    const found = trySyscall('statx', AT_FDCWD, path, 0, STATX_TYPE, bytes) === 0
+    const kind = found ? ((bytes.readUInt16LE(MODE) & S_IFMT) === S_IFDIR ? 'directory' : 'file') : undefined
+    known.set(path, kind)
+    return kind
+  }
 }
 
 /** What a plan needs to know of this host. `cgroups`: whether limits are wanted, for which the hierarchies are read. */
@@ -16,6 +30,6 @@ export const readPlanHost = ({ cgroups }: { readonly cgroups: boolean }): PlanHo
     uid,
     gid: process.getegid?.() ?? -1,
     cgroups: cgroups ? readCgroupLayout() : undefined,
-    kernelFile,
+    kernelFile: kernelFileReader(),
   }
 }

@@ -2,10 +2,8 @@ import { Buffer } from 'node:buffer'
 import { openSync } from 'node:fs'
 import { TareError } from '../linux/error.ts'
 import type { IdMapping } from '../linux/idmap.ts'
-import { whenEnded } from '../linux/pidfd.ts'
 import { packetSocketPair } from '../linux/socket.ts'
 import { ARCHITECTURE, trySyscall } from '../linux/syscall.ts'
-import { waitid } from '../linux/wait.ts'
 import { StepBuilder } from '../plan/builder.ts'
 import { DataBuilder } from '../plan/data.ts'
 import { encodePlan } from '../plan/encode.ts'
@@ -13,7 +11,7 @@ import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
 import { setupError } from './running.ts'
 import type { UserNamespace } from './spec.ts'
-import { makePipe, planDescriptor, startStage, stepTaken } from './stage.ts'
+import { finishStage, makePipe, planDescriptor, startStage, stepTaken } from './stage.ts'
 
 const HINT = {
   ENOENT: 'Install it: Debian has it in uidmap, Fedora and Arch in shadow(-utils).',
@@ -56,12 +54,11 @@ const runHelper = async (program: string, pid: number, mappings: readonly IdMapp
     descriptors.add(said)
     descriptors.add(saying)
     const planFd = descriptors.add(planDescriptor(encodePlan(steps.steps, data, ARCHITECTURE)))
-    const { pidfd } = startStage(0, [nothing, nothing, saying, theirs, planFd])
-    descriptors.add(pidfd)
+    const helper = startStage(0, [nothing, nothing, saying, theirs, planFd])
+    descriptors.add(helper.pidfd)
     descriptors.close(saying)
     descriptors.close(theirs)
-    await whenEnded(pidfd)
-    const status = waitid({ pidfd })?.status ?? { kind: 'exited', code: 255 }
+    const { status } = await finishStage(helper)
     const error = setupError(steps.steps, new Control(ours), stepTaken(planFd), status)
     if (error !== undefined) throw error
     if (status.kind === 'exited' && status.code === 0) return

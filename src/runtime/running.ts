@@ -5,13 +5,14 @@ import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
 import { signalName } from '../linux/signal.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import type { ResourceUsage, WaitStatus } from '../linux/wait.ts'
-import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus, waitid } from '../linux/wait.ts'
+import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus } from '../linux/wait.ts'
 import { stepError } from '../plan/failure.ts'
 import type { Step } from '../plan/step.ts'
 import type { Control } from './control.ts'
 import type { ContainerPlan } from './plan/context.ts'
 import type { ContainerSpec } from './spec.ts'
-import { stepTaken } from './stage.ts'
+import type { StageProcess } from './stage.ts'
+import { finishStage, stepTaken } from './stage.ts'
 
 const SIGKILL = 9
 /** Size of struct ended, native/plan.h. */
@@ -77,8 +78,7 @@ export interface RunningParts {
   readonly plan: ContainerPlan
   /** The stage's steps as they were sent. */
   readonly stage: readonly Step[]
-  readonly pid: number
-  readonly pidfd: number
+  readonly process: StageProcess
   readonly control: Control
   readonly status: number
   readonly planFd: number
@@ -99,7 +99,7 @@ export class Running implements RunningProgram {
 
   constructor(parts: RunningParts) {
     this.spec = parts.plan.spec
-    this.pid = parts.pid
+    this.pid = parts.process.pid
     this.cgroup = parts.cgroup
     this.#parts = parts
     this.terminalReady = this.spec.process.terminal ? this.#receiveTerminal() : Promise.resolve(undefined)
@@ -108,7 +108,7 @@ export class Running implements RunningProgram {
 
   /** Sends a signal to the program, by way of PID 1 where there is one beside it. False if the container has ended. */
   signal(signal: number): boolean {
-    return this.#open && sendPidfdSignal(this.#parts.pidfd, signal)
+    return this.#open && sendPidfdSignal(this.#parts.process.pidfd, signal)
   }
 
   /** Ends every process of the container: the kernel kills a pid namespace with its PID 1. */
@@ -118,7 +118,7 @@ export class Running implements RunningProgram {
 
   /** A pidfd of PID 1; valid until the container has ended. */
   get pidfd(): number {
-    return this.#parts.pidfd
+    return this.#parts.process.pidfd
   }
 
   get terminal(): number | undefined {
@@ -146,17 +146,15 @@ export class Running implements RunningProgram {
   }
 
   async #end(): Promise<Ended> {
-    const { pidfd, control, status, planFd, cgroup } = this.#parts
+    const { process, control, status, planFd, cgroup } = this.#parts
     try {
-      await whenEnded(pidfd)
+      const waited = await finishStage(process)
       await this.terminalReady
-      const waited = waitid({ pidfd })
-      if (waited === undefined) throw new TareError({ operation: 'wait for', target: `process ${this.pid}` })
       return this.#outcome(waited.status, waited.usage)
     } finally {
       this.#open = false
       control.close()
-      for (const fd of [pidfd, status, planFd]) trySyscall('close', fd)
+      for (const fd of [process.pidfd, status, planFd]) trySyscall('close', fd)
       await cgroup?.remove()
     }
   }

@@ -3,7 +3,10 @@ import { binding } from '../linux/binding.ts'
 import { ERRNO, errnoName } from '../linux/errno.ts'
 import { TareError } from '../linux/error.ts'
 import { CLONE_NEWUSER } from '../linux/namespace.ts'
+import { whenEnded } from '../linux/pidfd.ts'
 import { syscall, trySyscall } from '../linux/syscall.ts'
+import type { WaitResult } from '../linux/wait.ts'
+import { waitid } from '../linux/wait.ts'
 
 const MFD_CLOEXEC = 1
 const O_CLOEXEC = 0o2000000
@@ -37,8 +40,8 @@ export const makePipe = (): readonly [read: number, write: number] => {
 export interface StageProcess {
   readonly pid: number
   readonly pidfd: number
-  /** What {@link proceed} needs. */
-  readonly held: bigint | undefined
+  /** What the addon knows it by. */
+  readonly child: bigint
 }
 
 const START_HINTS: Readonly<Record<string, string>> = {
@@ -52,24 +55,31 @@ const START_HINTS: Readonly<Record<string, string>> = {
 
 /**
  * Starts the stage. `slots[i]` becomes its descriptor i (-1: closed). `cgroup`: a directory of cgroup v2 that it is born
- * in. The calling thread waits for one exec, whatever the size of this process.
+ * in. Costs the same whatever the size of this process, and waits for nothing.
  *
- * With CLONE_NEWUSER among the flags it isn't the stage yet, and waits for {@link proceed}, which must be called.
+ * With CLONE_NEWUSER among the flags it isn't the stage yet, and waits for {@link proceed}.
  */
 export const startStage = (flags: number, slots: readonly number[], cgroup?: number): StageProcess => {
   const result = new BigInt64Array(2)
-  const held = (flags & CLONE_NEWUSER) !== 0
-  const pid = binding.start(flags, Int32Array.from(slots), cgroup ?? -1, held, result)
-  if (pid > 0) return { pid, pidfd: Number(result[0]), held: held ? result[1] : undefined }
-  throw startError(-pid)
+  const pid = binding.start(flags, Int32Array.from(slots), cgroup ?? -1, (flags & CLONE_NEWUSER) !== 0, result)
+  if (pid < 0) throw startError(-pid)
+  return { pid, pidfd: Number(result[0]), child: result[1] ?? 0n }
 }
 
 const startError = (errno: number): TareError =>
   new TareError({ operation: 'start the stage', syscall: 'clone3', errno, hint: START_HINTS[errnoName(errno)] })
 
-/** Lets a held stage go on, whether its id maps are written or it is dead. Throws if it can't become the stage. */
-export const proceed = ({ held }: StageProcess): void => {
-  if (held === undefined) return
-  const result = binding.proceed(held)
+/** Lets a held stage go on. */
+export const proceed = ({ child }: StageProcess): void => {
+  binding.proceed(child)
+}
+
+/** Resolves when the process has ended, and reaps it; its pidfd is the caller's to close. Rejects if it never became the stage. */
+export const finishStage = async ({ pid, pidfd, child }: StageProcess): Promise<WaitResult> => {
+  await whenEnded(pidfd)
+  const waited = waitid({ pidfd })
+  const result = binding.finish(child)
   if (result < 0) throw startError(-result)
+  if (waited === undefined) throw new TareError({ operation: 'wait for', target: `process ${pid}` })
+  return waited
 }

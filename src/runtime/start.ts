@@ -2,10 +2,9 @@ import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { createCgroup } from '../linux/cgroup/create.ts'
 import { InputError } from '../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
-import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
+import { sendPidfdSignal } from '../linux/pidfd.ts'
 import { packetSocketPair, sendDescriptors } from '../linux/socket.ts'
 import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
-import { waitid } from '../linux/wait.ts'
 import { encodePlan } from '../plan/encode.ts'
 import type { Registers } from '../plan/perform.ts'
 import { performSteps } from '../plan/perform.ts'
@@ -17,8 +16,7 @@ import { mapWithHelpers } from './mapping-helpers.ts'
 import type { PlannedCgroup } from './plan/cgroups.ts'
 import type { ContainerPlan, PlanHost } from './plan/context.ts'
 import { Running } from './running.ts'
-import type { StageProcess } from './stage.ts'
-import { makePipe, planDescriptor, proceed, startStage } from './stage.ts'
+import { finishStage, makePipe, planDescriptor, proceed, startStage } from './stage.ts'
 
 const SIGKILL = 9
 
@@ -58,12 +56,6 @@ const faultOf = (fault: Fault | undefined, phase: Phase): ((index: number) => nu
   fault?.kind === 'fail' && fault.phase === phase
     ? (index) => (index === fault.index ? fault.errno : undefined)
     : undefined
-
-const reap = async ({ pidfd }: StageProcess): Promise<void> => {
-  await whenEnded(pidfd)
-  waitid({ pidfd })
-  trySyscall('close', pidfd)
-}
 
 /**
  * Carries out a plan. Resolves as soon as the stage is on its way: whether it arrives, {@link Running.ended} tells.
@@ -105,42 +97,27 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       [...options.stdio, theirControl, planFd, theirStatus, ...inherited],
       birth,
     )
+    descriptors.close(theirControl)
+    descriptors.close(theirStatus)
     try {
-      descriptors.close(theirControl)
-      descriptors.close(theirStatus)
       if (plan.mappingHelpers) await mapWithHelpers(process.pid, plan.spec.userNamespace)
       try {
         performSteps(plan.grant, plan.ownData, registers, process.pid, faultOf(fault, 'grant'))
       } finally {
         keep()
       }
-    } catch (error) {
-      sendPidfdSignal(process.pidfd, SIGKILL)
-      proceed(process)
-      await reap(process)
-      throw error
-    }
-    try {
       proceed(process)
       const handed = plan.handed.map((register) => registers.get(register.index) ?? -1)
       if (handed.length > 0)
         sendDescriptors(control, Uint8Array.of(1), handed, { operation: 'hand descriptors to the stage' })
     } catch (error) {
       sendPidfdSignal(process.pidfd, SIGKILL)
-      await reap(process)
+      await finishStage(process)
+      trySyscall('close', process.pidfd)
       throw error
     }
     for (const fd of [control, status, planFd]) descriptors.release(fd)
-    return new Running({
-      plan,
-      stage,
-      pid: process.pid,
-      pidfd: process.pidfd,
-      control: new Control(control),
-      status,
-      planFd,
-      cgroup,
-    })
+    return new Running({ plan, stage, process, control: new Control(control), status, planFd, cgroup })
   } catch (error) {
     await cgroup?.remove()
     throw error

@@ -99,10 +99,8 @@ test('the text form is that of libcap, both ways', (t) => {
   assert.equal(written.length, states.length)
   for (const [index, state] of states.entries()) assert.equal(formatCapabilityText(state), written[index])
 
-  const word = fc.constantFrom(
-    ...['cap_chown', 'CAP_KILL', 'all', 'ALL', '0', '0x15', '07', '63', '64', '08', '0x', 'cap_none', 'chown', '', '_'],
-    ...CAPABILITIES.map(({ name }) => name.toLowerCase()),
-  )
+  const odd = ['all', 'ALL', '0', '0x15', '07', '63', '64', '08', '0x', 'cap_none', 'chown', '', '_', 'CAP_KILL']
+  const word = fc.constantFrom(...odd, ...CAPABILITIES.map(({ name }) => name.toLowerCase()))
   const action = fc
     .tuple(fc.constantFrom('=', '+', '-', '=+', '=-', '', '!'), fc.stringMatching(/^[eipx]{0,3}$/))
     .map((parts) => parts.join(''))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -121,19 +121,36 @@ export const assertNothingLeft = async (before: HostState, of = 'the test'): Pro
   assert.deepEqual(differences, [], `${of} leaves the host as it was`)
 }
 
+/** What a test file that starts containers has at hand. */
+export interface Watched {
+  /** Checks, when the test ends, that the host is as it is now. To be called first. */
+  readonly nothingLeft: (t: TestContext) => void
+  /** A directory for a test, which all users may enter; it goes with the test file. */
+  readonly scratch: () => string
+}
+
 /**
  * To be called once, at the head of a test file. Gives it a temporary directory of its own, makes it the parent of all
  * that outlives its parent, and lets the library open what it keeps open for all containers (a memfd with the stage, a
- * descriptor for waiting), so that later snapshots have it. Then `nothingLeft(t)` checks a test when it ends.
+ * descriptor for waiting), so that later snapshots have it.
  */
-export const expectNothingLeft = async (): Promise<(t: TestContext) => void> => {
-  const directory = mkdtempSync(join(tmpdir(), 'tare-test-'))
-  process.env['TMPDIR'] = directory
-  after(() => rmSync(directory, { recursive: true }))
+export const expectNothingLeft = async (): Promise<Watched> => {
+  const base = mkdtempSync(join(tmpdir(), 'tare-test-'))
+  for (const name of ['tmp', 'scratch']) mkdirSync(join(base, name))
+  for (const path of [base, join(base, 'tmp'), join(base, 'scratch')]) chmodSync(path, 0o777)
+  process.env['TMPDIR'] = join(base, 'tmp')
+  after(() => rmSync(base, { recursive: true, force: true }))
   syscall({ operation: 'become the parent of orphans' }, 'prctl', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
   await run(['true'], { stdin: { text: '' } })
-  return (t) => {
-    const before = snapshotHost()
-    t.after(() => assertNothingLeft(before, t.name))
+  return {
+    nothingLeft: (t) => {
+      const before = snapshotHost()
+      t.after(() => assertNothingLeft(before, t.name))
+    },
+    scratch: () => {
+      const directory = mkdtempSync(join(base, 'scratch', 'test-'))
+      chmodSync(directory, 0o755)
+      return directory
+    },
   }
 }

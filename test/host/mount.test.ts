@@ -18,10 +18,10 @@ const lacksKernel = (version: string): string | undefined => {
 /** Runs code as {@link inChild} does, in a mount namespace of its own, with an empty directory `dir`. */
 const inMounts = (t: TestContext, code: string): unknown => {
   const dir = mkdtempSync(join(tmpdir(), 'tare-mount-'))
-  const before = readMountinfo().length
   t.after(() => {
     assert.deepEqual(readdirSync(dir), [], 'nothing was written through a mount')
-    assert.equal(readMountinfo().length, before, 'no mount is left')
+    const left = readMountinfo().filter(({ mountPoint }) => mountPoint.startsWith(dir))
+    assert.deepEqual(left, [], 'no mount is left')
     rmSync(dir, { recursive: true })
   })
   return inChild(`
@@ -74,7 +74,8 @@ test('a file system is made, mounted, changed and unmounted by descriptor', (t) 
     linux.umount(dir)
     done({ attached, id: first.id, statx: Number(mount.id), top: mount.isMountRoot, type: first.type,
       options: [first, second, third].map(({ options }) => options.join()), readOnly, copy,
-      unbindable: [second.unbindable, third.unbindable], size: [first, fourth].map(({ superOptions }) => superOptions.filter((each) => /^(ro|rw|size.*|mode.*)$/.test(each)).join()),
+      unbindable: [second.unbindable, third.unbindable],
+      size: [first, fourth].map(({ superOptions }) => superOptions.filter((each) => /^(ro|rw|size.*|mode.*)$/.test(each)).join()),
       gone: at(dir) === undefined, again: message(() => linux.umount(dir)) })
   `,
   )
@@ -92,7 +93,7 @@ test('a file system is made, mounted, changed and unmounted by descriptor', (t) 
     size: ['rw,size=64k,mode=750', 'ro,size=128k,mode=750'],
     gone: true,
   })
-  assert.match(String(again), /^cannot unmount .*: EINVAL \(invalid argument\)\nEINVAL: it is no mount/)
+  assert.match(String(again), /^cannot unmount .*: EINVAL \(invalid argument\)\nIt is no mount/)
 })
 
 test('an error carries what the file system has to say', (t) => {
@@ -114,7 +115,7 @@ test('an error carries what the file system has to say', (t) => {
     "cannot set the file system parameter nonsense: EINVAL (invalid argument)\nThe file system says: tmpfs: Unknown parameter 'nonsense'",
     'EINVAL',
     [],
-    `cannot begin a file system nonsensefs: ENODEV (no such device, or not supported by the kernel)\nENODEV: this kernel has no file system nonsensefs. EPERM: It takes CAP_SYS_ADMIN in the user namespace that owns this mount namespace.`,
+    `cannot begin a file system nonsensefs: ENODEV (no such device, or not supported by the kernel)\nThis kernel has no such file system, or its module is not loaded.`,
   ])
 })
 
@@ -249,7 +250,7 @@ test('a mount becomes the root, and the old one goes', (t) => {
   )
   assert.ok(Array.isArray(result))
   assert.deepEqual(result[0], ['here'])
-  assert.match(String(result[1]), /^cannot make the root \/: EBUSY .*\nThe new root must be the top of a mount/)
+  assert.match(String(result[1]), /^cannot make the root \/: EBUSY .*\nThe new root, or the place/)
 })
 
 test('the older mount(2) binds', (t) => {
@@ -266,7 +267,7 @@ test('the older mount(2) binds', (t) => {
   )
   assert.ok(Array.isArray(result))
   assert.deepEqual(result.slice(0, 2), ['rw,nosuid,nodev,relatime', '/'])
-  assert.match(String(result[2]), /^cannot mount none at \/nowhere: ENOENT/)
+  assert.match(String(result[2]), /^cannot mount none at \/nowhere: ENOENT [^\n]*$/)
 })
 
 test('an ordinary user is told what a mount takes', (t) => {

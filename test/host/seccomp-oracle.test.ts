@@ -132,7 +132,10 @@ const everyNumber = (architecture: SeccompArchitecture): readonly number[] => {
     ...near,
     ...near.map((nr) => nr + base),
     ...near.map((nr) => nr + 0x4000_0000),
-    ...[0x3fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff],
+    0x3fff_ffff,
+    0x8000_0000,
+    0xffff_fffe,
+    0xffff_ffff,
   ]
 }
 
@@ -235,19 +238,16 @@ test('random rules without conflicts mean the same through libseccomp', (t) => {
         const named = given.syscalls.flatMap((rule) =>
           rule.names.flatMap((name) => seccompNumbers(architecture).get(name) ?? []),
         )
-        return [...new Set([...named, ...named.map((nr) => nr + 1), ...[102, 117, 4102, 4117, 0x4000_0001]])].flatMap(
-          (nr) =>
-            Array.from({ length: 8 }, (_, i) => ({
-              arch,
-              nr,
-              args: picks.map((pick, j) => pool[(pick + i * (2 * j + 1)) % pool.length] ?? 0n),
-            })).map((data) => ({
-              ...data,
-              // socketcall's and ipc's first is an int, and ipc's has a version above; libseccomp compares all of it.
-              args: [102, 117, 4102, 4117].includes(nr)
-                ? [(data.args[0] ?? 0n) & 31n, ...data.args.slice(1)]
-                : data.args,
-            })),
+        return [...new Set([...named, ...named.map((nr) => nr + 1), 102, 117, 4102, 4117, 0x4000_0001])].flatMap((nr) =>
+          Array.from({ length: 8 }, (_, i) => ({
+            arch,
+            nr,
+            args: picks.map((pick, j) => pool[(pick + i * (2 * j + 1)) % pool.length] ?? 0n),
+          })).map((data) => ({
+            ...data,
+            // socketcall's and ipc's first is an int, and ipc's has a version above; libseccomp compares all of it.
+            args: [102, 117, 4102, 4117].includes(nr) ? [(data.args[0] ?? 0n) & 31n, ...data.args.slice(1)] : data.args,
+          })),
         )
       })
       if (!compare(given, inputs)) refused += 1

@@ -172,7 +172,7 @@ export const emulatedMachine = (qemu: string, stage: string): Machine => ({
     const child = spawn(qemu, [stage], { stdio: [...stdio, ends.control[1], planFd ?? ends.plan, ends.out[1]] })
     const ended = once(child, 'exit').then(([code, signal]): Ending => {
       if (typeof code === 'number') return { exitCode: code, signal: undefined }
-      return { exitCode: undefined, signal: constants.signals[signal as NodeJS.Signals] }
+      return { exitCode: undefined, signal: new Map(Object.entries(constants.signals)).get(String(signal)) }
     })
     return follow(child.pid ?? -1, ends, ended)
   },

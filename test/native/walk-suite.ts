@@ -541,6 +541,17 @@ const testRefusals = (machine: Machine, machineTest: MachineTest): void => {
     refused(await machine.start(concat(whole, Uint8Array.of(0))).outcome, -1, 'one byte more')
   })
 
+  machineTest('as many steps as are allowed, and one more', async () => {
+    const jump = (index: number): StepBytes => ({ op: 'jump', jumps: [[0, index + 1]] })
+    const plan = (count: number): Uint8Array =>
+      encode(
+        { steps: [...Array.from({ length: count - 1 }, (_, index) => jump(index)), exit(9)] },
+        machine.architecture,
+      )
+    assert.equal(status(await machine.start(plan(4096)).outcome), 9)
+    refused(await machine.start(plan(4097)).outcome, -1, '4097 steps')
+  })
+
   machineTest('refused: no plan at all', async () => {
     refused(await machine.start(new Uint8Array(0)).outcome, -1, 'an empty file')
     const pipe = new Int32Array(2)

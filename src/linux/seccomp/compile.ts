@@ -100,7 +100,7 @@ const appendArchitecture = (
   const { bigEndian } = seccompAbi(architecture)
   const decisions = decisionsOf(context.rules, architecture)
   let next = start
-  for (const nr of Uint32Array.from(decisions.keys()).sort()) {
+  for (const nr of Uint32Array.from(decisions.keys()).toSorted()) {
     const decision = decisions.get(nr) ?? []
     if (nr > next) append(ranges, next, context.fallback)
     append(ranges, nr, compileDecision(context, decision, bigEndian))

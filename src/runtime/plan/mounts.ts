@@ -1,4 +1,4 @@
-import { mountAttributeNames } from './attributes.ts'
+import { MountAttributes, mountAttributeNames } from './attributes.ts'
 import { AT_EMPTY_PATH, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../linux/fcntl.ts'
 import { MOUNT_ATTR_SIZE, encodeMountAttr } from '../../linux/mount-attr.ts'
 import {
@@ -71,7 +71,7 @@ export const makeFilesystem = (
   const mount = stage.callFor(type, words, 'fsmount', [
     fs,
     named(FSMOUNT_CLOEXEC, 'FSMOUNT_CLOEXEC'),
-    named(attributes, mountAttributeNames(attributes)),
+    new MountAttributes(attributes),
   ])
   stage.release(fs)
   return mount

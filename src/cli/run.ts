@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs'
+import type { Result, RunOptions } from '../index.ts'
+import { TareError, run as runProgram } from '../index.ts'
+import { signalNumber } from '../linux/index.ts'
+import type { Command } from './command.ts'
+import { command } from './command.ts'
+import { attach, streamOptions } from './attach.ts'
+import { EXIT_STATUS, exitStatusOf, signalStatus } from './exit-status.ts'
+import { RUN_OPTIONS } from './run-options.ts'
+import { openReport } from './run-report.ts'
+import { passSignals } from './sig-proxy.ts'
+import type { Terminal } from './terminal.ts'
+import type { RunSource } from './to-run-options.ts'
+import { toRunOptions } from './to-run-options.ts'
+import { UsageError } from './usage-error.ts'
+
+/** This process's environment, and the host's files. */
+export const HOST_SOURCE: RunSource = {
+  env: process.env,
+  readFile: (path, what) => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+      throw new UsageError(`cannot read ${path} as ${what}: ${code}`, 'Give the path of a file that you may read.')
+    }
+  },
+}
+
+const SIGPIPE = 13
+
+/** The exit status for how a program has ended: its own, or 128 and the signal that killed it. */
+const statusOf = ({ exitCode, signal }: Result): number =>
+  exitCode ?? signalStatus(signal === undefined ? 0 : signalNumber(signal))
+
+/** What the exit status doesn't say. */
+const remarks = ({ timedOut, oomKilled }: Result, { timeout, memory }: RunOptions): readonly string[] => [
+  ...(timedOut ? [`tare: timed out after ${String(timeout)}: everything in the container was killed`] : []),
+  ...(oomKilled
+    ? [`tare: the kernel killed a process: the memory limit${memory === undefined ? '' : ` of ${memory}`} was reached`]
+    : []),
+]
+
+/**
+ * The exit status for a program that was not run. The search through PATH ends without a system call to blame: then the
+ * errno says whether nothing was found, or nothing that can be executed.
+ */
+const failureStatus = (error: unknown): number => {
+  if (error instanceof TareError && error.syscall === undefined && /^(find|run) /.test(error.operation)) {
+    if (error.code === 'ENOENT') return EXIT_STATUS.notFound
+    if (error.code === 'EACCES') return EXIT_STATUS.notExecutable
+  }
+  return exitStatusOf(error)
+}
+
+const lost = (error: NodeJS.ErrnoException, terminal: Terminal): number => {
+  // Whoever read it has gone, as by SIGPIPE; or the terminal has.
+  if (error.code === 'EPIPE' || error.code === 'EIO') return signalStatus(SIGPIPE)
+  terminal.warn(`tare: cannot write what the program wrote: ${error.code ?? error.message}`)
+  return EXIT_STATUS.failure
+}
+
+export const run: Command = command({
+  usage: ['[OPTION]... [--] COMMAND [ARGUMENT...]'],
+  description:
+    'Runs a command in a container of its own, and waits for its end. Nothing is left of the container then. It needs no root and no daemon.\n\n' +
+    'All walls are up unless an option takes one down: namespaces of its own, few capabilities, no way to gain more, a filter of system calls, no network, and nothing of the host to be seen but its programs and libraries, read-only. Root in the container has no power outside.\n\n' +
+    'Signals that tare gets (INT, TERM, HUP, QUIT, USR1, USR2) go to the program. If tare is killed, so is everything in the container.',
+  options: RUN_OPTIONS,
+  operands: [{ name: 'COMMAND' }, { name: 'ARGUMENT', optional: true, repeatable: true }],
+  stopAtOperand: true,
+  examples: [
+    { description: 'a shell', command: 'tare run -it sh' },
+    {
+      description: 'a script that may read this directory and no more, for five seconds at most',
+      command: 'tare run --timeout=5s -m 256m --pids-limit=64 -v .:/work:ro -w /work python3 job.py',
+    },
+    { description: 'a look at what an installation would change', command: 'tare run --rootfs=host -it bash' },
+    { description: 'a root file system of your own', command: 'tare run --rootfs=./debian --overlay -it bash' },
+    { description: 'a filter', command: 'echo hello | tare run -i tr a-z A-Z' },
+  ],
+  exitStatus: [
+    ['N', "The command's own."],
+    ['126', 'The command was found, and cannot be executed.'],
+    ['127', 'The command was not found.'],
+    ['128+N', 'Signal N killed it; 137 also when its time was up.'],
+  ],
+  run: async ({ options, operands, terminal }) => {
+    const wanted = { interactive: options.interactive === true, tty: options.tty === true }
+    const asked = toRunOptions(options, HOST_SOURCE)
+    const report = openReport(options.report)
+    const program = runProgram(operands, { ...asked, ...streamOptions(wanted) })
+    const stopPassing = passSignals(program)
+    const attachment = attach(program, wanted)
+    try {
+      const result = await program
+      const error = await attachment.drained
+      attachment.detach()
+      for (const remark of remarks(result, asked)) terminal.warn(remark)
+      const exitStatus = error === undefined ? statusOf(result) : lost(error, terminal)
+      report({ exitStatus, result })
+      return exitStatus
+    } catch (error) {
+      attachment.detach()
+      const exitStatus = failureStatus(error)
+      report({ exitStatus, error })
+      if (exitStatus === exitStatusOf(error) || !(error instanceof Error)) throw error
+      terminal.warn(`tare: ${error.message}`)
+      return exitStatus
+    } finally {
+      stopPassing()
+    }
+  },
+})
