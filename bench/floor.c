@@ -255,20 +255,22 @@ __attribute__((noreturn)) static void be_init(long program) {
         unsigned status, reserved;
         unsigned char usage[144];
     } ended;
-    int info[32];
+    struct {
+        int signo, error, code, pad, pid, uid, status, rest[25];
+    } info;
     unsigned long all = ~0ul;
     for (;;) {
-        CALL(rt_sigtimedwait, &all, info, 0, 8);
+        CALL(rt_sigtimedwait, &all, &info, 0, 8);
         for (;;) {
-            info[3] = 0;
-            if (CALL(waitid, P_ALL, 0, info, WEXITED | WNOHANG | __WALL, 0) < 0 || info[3] == 0)
+            info.pid = 0;
+            if (CALL(waitid, P_ALL, 0, &info, WEXITED | WNOHANG | __WALL, 0) < 0 || info.pid == 0)
                 break;
-            if (info[3] != program)
+            if (info.pid != program)
                 continue;
-            ended.status = (unsigned)info[5];
+            ended.status = (unsigned)info.status << 8;
             CALL(getrusage, -1, ended.usage);
             CALL(write, STATUS, &ended, sizeof ended);
-            leave(info[5]);
+            leave(info.status);
         }
     }
 }

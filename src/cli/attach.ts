@@ -20,6 +20,9 @@ const windowSize = (): { readonly columns: number; readonly rows: number } | und
   return columns > 0 && rows > 0 ? { columns, rows } : undefined
 }
 
+/** A terminal for a program, of the size of ours. */
+export const terminalOption = (): NonNullable<RunOptions['tty']> => windowSize() ?? true
+
 /**
  * How a program's standard streams are connected with ours.
  *
@@ -27,7 +30,7 @@ const windowSize = (): { readonly columns: number; readonly rows: number } | und
  * its settings. For that reason the bytes go through a pipe then, or through a terminal of its own.
  */
 export const streamOptions = ({ interactive, tty }: Wanted): RunOptions => {
-  if (tty) return { tty: windowSize() ?? true, buffer: false }
+  if (tty) return { tty: terminalOption(), buffer: false }
   return {
     stdin: !interactive ? 'ignore' : isTerminal(0) ? process.stdin : 'inherit',
     stdout: isTerminal(1) ? 'pipe' : 'inherit',

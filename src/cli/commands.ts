@@ -3,6 +3,21 @@ import type { CommandEntry } from './command.ts'
 /** All commands, in the order in which the help lists them. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'run',
+    summary: 'run a command in a container of its own',
+    load: async () => (await import('./run.ts')).run,
+  },
+  {
+    name: 'explain',
+    summary: 'show step by step, system call by system call, what "tare run" would do, and why',
+    load: async () => (await import('./explain.ts')).explain,
+  },
+  {
+    name: 'demo',
+    summary: 'show what a contained program sees beside what the host has',
+    load: async () => (await import('./demo.ts')).demo,
+  },
+  {
     name: 'info',
     summary: 'show what this host can do for containers, and what to do about what it can not',
     load: async () => (await import('./info.ts')).info,

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { Result, RunOptions } from '../index.ts'
 import { TareError, run as runProgram } from '../index.ts'
 import { signalNumber } from '../linux/index.ts'
@@ -8,24 +7,10 @@ import { attach, streamOptions } from './attach.ts'
 import { EXIT_STATUS, exitStatusOf, signalStatus } from './exit-status.ts'
 import { RUN_OPTIONS } from './run-options.ts'
 import { openReport } from './run-report.ts'
+import { HOST_SOURCE } from './run-source.ts'
 import { passSignals } from './sig-proxy.ts'
 import type { Terminal } from './terminal.ts'
-import type { RunSource } from './to-run-options.ts'
 import { toRunOptions } from './to-run-options.ts'
-import { UsageError } from './usage-error.ts'
-
-/** This process's environment, and the host's files. */
-export const HOST_SOURCE: RunSource = {
-  env: process.env,
-  readFile: (path, what) => {
-    try {
-      return readFileSync(path, 'utf8')
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-      throw new UsageError(`cannot read ${path} as ${what}: ${code}`, 'Give the path of a file that you may read.')
-    }
-  },
-}
 
 const SIGPIPE = 13
 

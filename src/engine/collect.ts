@@ -34,7 +34,8 @@ export const collect = (stream: Readable, limit: number, overflow: () => void): 
 export const linesOf = async function* (stream: Readable, limit: number): AsyncGenerator<string, void, undefined> {
   let rest = Buffer.alloc(0)
   for await (const chunk of stream) {
-    let bytes = Buffer.concat([rest, chunk as Buffer])
+    const piece: Buffer = chunk
+    let bytes = Buffer.concat([rest, piece])
     for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10)) {
       yield bytes.toString('utf8', 0, end)
       bytes = bytes.subarray(end + 1)

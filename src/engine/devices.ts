@@ -32,6 +32,12 @@ export const DEVICE_RULES: readonly DeviceRule[] = [
   { allow: true, type: 'c', major: 5, minor: 2, access: 'rwm' },
 ]
 
+/** The default devices, and those given: a given one takes the place of the default one at its path. */
+export const withDefaults = (given: readonly Device[]): readonly Device[] => [
+  ...DEFAULT_DEVICES.filter(({ path }) => !given.some((device) => device.path === path)),
+  ...given,
+]
+
 /** Devices of the host by path, `host` or `host:container`. */
 export const resolveDevices = (devices: readonly string[]): readonly Device[] =>
   devices.map((text): Device => {

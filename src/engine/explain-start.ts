@@ -3,7 +3,8 @@ import { hierarchyOf } from '../linux/cgroup/layout.ts'
 import type { CgroupWrite } from '../linux/cgroup/write.ts'
 import { NAMESPACES } from '../linux/namespace.ts'
 import type { ExplainedStep } from '../plan/explain.ts'
-import type { ContainerPlan, PlanHost } from '../runtime/plan/context.ts'
+import type { ContainerPlan } from '../runtime/plan/container-plan.ts'
+import type { PlanHost } from '../runtime/plan/context.ts'
 
 /** A step that Tare takes itself, outside any list of steps. */
 export type OwnStep = Pick<ExplainedStep, 'mechanism' | 'call' | 'what' | 'why'>
@@ -63,7 +64,10 @@ const flagNames = ({ cloneFlags, cgroup }: ContainerPlan): string => {
   const held = (cloneFlags & NAMESPACES.user.flag) !== 0
   const names = [
     ...made.map(([kind]) => `CLONE_NEW${kind === 'mnt' ? 'NS' : kind.toUpperCase()}`),
-    ...['CLONE_VM', ...(held ? [] : ['CLONE_VFORK']), 'CLONE_PIDFD', 'CLONE_CLEAR_SIGHAND'],
+    'CLONE_VM',
+    ...(held ? [] : ['CLONE_VFORK']),
+    'CLONE_PIDFD',
+    'CLONE_CLEAR_SIGHAND',
     ...(cgroup?.memberships.some(({ join }) => join === undefined) === true ? ['CLONE_INTO_CGROUP'] : []),
   ]
   return names.join('|')

@@ -78,13 +78,14 @@ export interface ProgramParts {
  * A program that was started, and the promise of what becomes of it. A non-zero exit is a result, not an exception;
  * the promise rejects if the program could not be started, or its signal was aborted.
  */
-export class Program implements PromiseLike<Result> {
+export class Program implements Promise<Result> {
+  readonly [Symbol.toStringTag] = 'Program'
   readonly #parts: ProgramParts | undefined
   readonly #result: Promise<Result>
   #running: RunningProgram | undefined
   #pending: number | undefined
-  #taken = false
-  #collecting = false
+  readonly #taken = new Set<Readable>()
+  readonly #collecting = new Set<Readable>()
 
   /** `parts` may throw: then the promise rejects. */
   constructor(parts: () => ProgramParts) {
@@ -161,13 +162,13 @@ export class Program implements PromiseLike<Result> {
   }
 
   #take(stream: Readable): Readable {
-    if (this.#collecting)
+    if (this.#collecting.has(stream))
       throw new TareError({
         operation: 'read the lines',
         reason: 'the output is being collected already',
         hint: 'Call lines() at once, or with buffer: false.',
       })
-    this.#taken = true
+    this.#taken.add(stream)
     return stream
   }
 
@@ -197,27 +198,30 @@ export class Program implements PromiseLike<Result> {
       throw error
     }
     stdio.handOver()
-    stdio.connect(this.#running)
+    const connected = stdio.connect(this.#running)
     if (this.#pending !== undefined) this.#running.signal(this.#pending)
     const outputs = [this.#collect(stdio.stdout, watch, end), this.#collect(stdio.stderr, watch, end)] as const
     try {
       const ended = await this.#running.ended.catch((error: unknown) => {
         // Killed on the way to the program: that is what was wanted, and no error.
-        if (timedOut && error instanceof TareError && error.code === 'ERR_TARE_KILLED') return KILLED
+        if ((timedOut || aborted) && error instanceof TareError && error.code === 'ERR_TARE_KILLED') return KILLED
         throw error
       })
       const [stdout, stderr] = await Promise.all(outputs)
+      await connected
       if (aborted) throw signal?.reason
       return toResult(ended, stdout, stderr, timedOut, performance.now() - began)
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
+      // Nobody reads any more what is written to it.
+      stdio.stdin?.destroy()
     }
   }
 
   #collect(stream: Readable | undefined, { buffer, maxBuffer }: Watch, end: () => void): Promise<Collected> {
-    if (stream === undefined || !buffer || this.#taken) return Promise.resolve(NOTHING)
-    this.#collecting = true
+    if (stream === undefined || !buffer || this.#taken.has(stream)) return Promise.resolve(NOTHING)
+    this.#collecting.add(stream)
     return collect(stream, maxBuffer, end)
   }
 }

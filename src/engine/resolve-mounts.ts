@@ -38,7 +38,7 @@ export const requireDirectory = (path: string, what: string): string => {
 /** An absolute path of the container, normalized. /proc is refused: what is mounted there would lie about the kernel. */
 const target = (path: string): string => {
   const operation = 'mount at'
-  if (typeof path !== 'string' || !isAbsolute(path))
+  if (typeof path !== 'string' || !isAbsolute(path) || path.includes('\0'))
     throw new InputError({
       operation,
       target: JSON.stringify(path),
@@ -124,7 +124,7 @@ export const resolveMounts = (options: readonly MountOption[], size: number): re
       default:
         throw new InputError({
           operation: 'use a mount of type',
-          target: JSON.stringify((option satisfies never as { type: unknown }).type),
+          target: JSON.stringify(Reflect.get(option, 'type')),
           reason: 'there is bind, tmpfs and overlay',
         })
     }

@@ -8,7 +8,7 @@ import { readPlanHost } from '../runtime/host.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import type { CgroupSpec, ContainerSpec, Mount, UserNamespace } from '../runtime/spec.ts'
 import { suggest } from '../runtime/suggest.ts'
-import { DEFAULT_DEVICES, DEVICE_RULES, resolveDevices } from './devices.ts'
+import { DEVICE_RULES, resolveDevices, withDefaults } from './devices.ts'
 import type { ContainerOptions, ProgramOptions } from './options.ts'
 import { resolveLimits } from './resolve-limits.ts'
 import { resolveMounts } from './resolve-mounts.ts'
@@ -152,7 +152,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
     root: rootfs.root,
     readOnlyRoot,
     mounts: [...rootfs.mounts, ...writable, ...resolveMounts(options.mounts ?? [], rootSize(options))],
-    devices: [...DEFAULT_DEVICES, ...resolveDevices(options.devices ?? [])],
+    devices: withDefaults(resolveDevices(options.devices ?? [])),
     process: {
       args: command,
       env: resolveEnv(options.env, user, { hostname, tty }),
@@ -160,7 +160,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
       uid: user.uid,
       gid: user.gid,
       groups: user.groups,
-      umask: options.umask ?? 0o022,
+      umask: checkUmask(options.umask ?? 0o022),
       capabilities,
       noNewPrivileges: options.noNewPrivileges ?? true,
       rlimits: resolveRlimits(options.ulimits),
@@ -187,6 +187,11 @@ export const checkWorkdir = (path: string): string => {
     target: JSON.stringify(path),
     reason: 'it is not an absolute path in the container',
   })
+}
+
+const checkUmask = (umask: number): number => {
+  if (Number.isInteger(umask) && umask >= 0 && umask <= 0o777) return umask
+  throw new InputError({ operation: 'use umask', target: String(umask), reason: 'it is 0 to 0o777' })
 }
 
 const checkNetwork = (network: string): 'none' | 'host' => {

@@ -15,7 +15,7 @@ export interface Stdio {
   readonly stdout: Readable | undefined
   readonly stderr: Readable | undefined
   /** To be called when the container is on its way. */
-  readonly connect: (running: RunningProgram) => void
+  readonly connect: (running: RunningProgram) => Promise<void>
   /** Closes the program's descriptors on this side; to be called once it has them. */
   readonly handOver: () => void
   /** Gives all up. */
@@ -49,10 +49,10 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
   const output = (option: OutputOption, what: 'stdout' | 'stderr', own: number): number => {
     if (check(option, what) === 'inherit') return own
     if (option === 'ignore') return ignored()
-    const [read, write] = makePipe()
+    const [read, end] = makePipe()
     ours.add(read)
     streams[what] = new Socket({ fd: ours.release(read), readable: true, writable: false })
-    return theirs.add(write)
+    return theirs.add(end)
   }
   const input = (): number => {
     if (stdin === 'ignore') return ignored()
@@ -66,8 +66,8 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
     return 0
   }
   const piped = (): number => {
-    const [read, write] = makePipe()
-    const sink = new Socket({ fd: write, readable: false, writable: true })
+    const [read, end] = makePipe()
+    const sink = new Socket({ fd: end, readable: false, writable: true })
     // A program may end without reading all: that is no failure of ours.
     sink.on('error', () => undefined)
     streams.stdin = sink
@@ -85,7 +85,7 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
       stdin: streams.stdin,
       stdout: streams.stdout,
       stderr: streams.stderr,
-      connect: () => undefined,
+      connect: () => Promise.resolve(),
       handOver: () => theirs.closeAll(),
       abandon: () => {
         theirs.closeAll()
@@ -114,22 +114,21 @@ export const makeTerminal = (): Stdio => {
     stdout,
     stderr: undefined,
     handOver: () => closeSync(nothing),
-    connect: (running) => {
-      void running.terminalReady.then((master) => {
-        if (master === undefined) {
-          stdout.end()
-          return
-        }
-        const terminal = new ReadStream(master)
-        // When the last process has closed its side, reading fails with EIO: that is a terminal's end.
-        terminal.on('error', () => stdout.end())
-        terminal.on('close', () => {
-          stdout.end()
-          stdin.destroy()
-        })
-        terminal.pipe(stdout)
-        stdin.pipe(terminalWriter(master))
+    connect: async (running) => {
+      const master = await running.terminalReady
+      if (master === undefined) {
+        stdout.end()
+        return
+      }
+      const terminal = new ReadStream(master)
+      // When the last process has closed its side, reading fails with EIO: that is a terminal's end.
+      terminal.on('error', () => stdout.end())
+      terminal.on('close', () => {
+        stdout.end()
+        stdin.destroy()
       })
+      terminal.pipe(stdout)
+      stdin.pipe(terminalWriter(master))
     },
     abandon: () => {
       closeSync(nothing)

@@ -13,7 +13,7 @@ const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x40000000
 const MSG_DONTWAIT = 0x40
 const CMSG_HEADER = 16
-const EAGAIN = ERRNO['EAGAIN'] ?? 11
+const { EAGAIN = 11, ECONNRESET = 104 } = ERRNO
 
 /** Two connected sockets that keep the bounds of messages and carry descriptors (socketpair(2), unix(7)). */
 export const packetSocketPair = (): readonly [number, number] => {
@@ -70,7 +70,9 @@ export const receiveDescriptors = (socket: number, size: number, purpose: Purpos
   const body = Buffer.alloc(size)
   const control = Buffer.alloc(CMSG_HEADER + 8 * 4)
   const { header, ...parts } = message(body, control)
-  const length = trySyscall('recvmsg', socket, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
+  let length = trySyscall('recvmsg', socket, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
+  // Said once, by an other end that was closed before it had read all: what it sent itself is still there.
+  if (length === -ECONNRESET) length = trySyscall('recvmsg', socket, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
   void parts
   if (length === -EAGAIN) return undefined
   if (length < 0) throw new TareError({ ...purpose, syscall: 'recvmsg', errno: -length })

@@ -69,16 +69,18 @@ test('a step keeps its words, its mechanism and its place', () => {
 
 test('jumps and branches name the step that they lead to by its number', () => {
   const { steps, data } = build()
-  const end = steps.label()
+  const [next, end] = [steps.label(), steps.label()]
   steps.call(
     { what: 'make it' },
     'mkdirat',
     [3, data.string('x'), 0o755],
     [
       { errno: ENOENT, to: end },
+      { errno: EPIPE, to: next },
       { errno: 'any', to: end },
     ],
   )
+  steps.place(next)
   steps.jump({ what: 'go on' }, end)
   steps.place(end)
   steps.call({ what: 'enter it' }, 'chdir', [data.string('x')])
@@ -86,7 +88,7 @@ test('jumps and branches name the step that they lead to by its number', () => {
   assert.deepEqual(
     explained.map(({ call, onError }) => [call, onError]),
     [
-      ['mkdirat(3, "x", 493)', ['ENOENT: go on at step 12', 'any error: go on at step 12']],
+      ['mkdirat(3, "x", 493)', ['ENOENT, any error: go on at step 12', 'EPIPE: go on at step 11']],
       ['go on at step 12', []],
       ['chdir("x")', []],
     ],

@@ -63,7 +63,7 @@ const operandText = (operand: Operand | undefined, names: Names): string => {
     case 'data':
       return operand.text
     case 'named':
-      return / fd$/.test(operand.text) ? variable(operand.text) : operand.text
+      return operand.text.endsWith(' fd') ? variable(operand.text) : operand.text
     case 'template':
       return JSON.stringify(operand.text.replaceAll('{pid}', '$pid'))
   }
@@ -100,9 +100,17 @@ const callText = (step: Step, names: Names, target: (branch: Branch) => string):
   }
 }
 
-const branchText = ({ operation }: Step, branch: Branch, target: string): string => {
-  if (operation === 'clone') return `in the parent: go on at step ${target}`
-  return `${branch.errno === 'any' ? 'any error' : errnoName(branch.errno)}: go on at step ${target}`
+/** What errors lead to, those with one end together. In a clone the branch is the parent's way. */
+const branchTexts = ({ operation, branches }: Step, target: (branch: Branch) => string): readonly string[] => {
+  if (operation === 'jump') return []
+  const ends = new Map<string, string[]>()
+  for (const branch of branches) {
+    const cause =
+      operation === 'clone' ? 'in the parent' : branch.errno === 'any' ? 'any error' : errnoName(branch.errno)
+    const end = target(branch)
+    ends.set(end, [...(ends.get(end) ?? []), cause])
+  }
+  return [...ends].map(([end, causes]) => `${causes.join(', ')}: go on at step ${end}`)
 }
 
 /** Where the first of some steps stands: its number among all, from 1, and its index in its phase, from 0. */
@@ -128,6 +136,6 @@ export const explainSteps = (
     call: callText(step, names, target),
     what: step.what,
     why: step.why,
-    onError: step.operation === 'jump' ? [] : step.branches.map((branch) => branchText(step, branch, target(branch))),
+    onError: branchTexts(step, target),
   }))
 }

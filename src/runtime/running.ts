@@ -9,7 +9,7 @@ import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus } from '../linux/wait.ts'
 import { stepError } from '../plan/failure.ts'
 import type { Step } from '../plan/step.ts'
 import type { Control } from './control.ts'
-import type { ContainerPlan } from './plan/context.ts'
+import type { ContainerPlan } from './plan/container-plan.ts'
 import type { ContainerSpec } from './spec.ts'
 import type { StageProcess } from './stage.ts'
 import { finishStage, stepTaken } from './stage.ts'
@@ -165,6 +165,8 @@ export class Running implements RunningProgram {
     const status = told?.status ?? own
     const error = setupError(stage, control, this.step, status)
     if (error !== undefined) throw error
+    if (told === undefined && own.kind === 'exited' && this.#hasInit)
+      throw new TareError({ operation: 'be PID 1', reason: `it ended with ${own.code}`, code: 'ERR_TARE_KILLED' })
     return {
       status,
       userTime: usage.userTime,
@@ -172,6 +174,10 @@ export class Running implements RunningProgram {
       peakMemory: cgroup?.stats().memory?.peak ?? told?.usage.maxResident,
       oomKilled: (cgroup?.oomEvents()?.oomKill ?? 0) > 0,
     }
+  }
+
+  get #hasInit(): boolean {
+    return this.spec.process.init || this.spec.process.args.length === 0
   }
 
   /** What PID 1 said of the program. All who could write to the pipe have ended, so reading doesn't wait. */

@@ -1,6 +1,6 @@
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { createCgroup } from '../linux/cgroup/create.ts'
-import { InputError } from '../linux/error.ts'
+import { InputError, TareError } from '../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
 import { sendPidfdSignal } from '../linux/pidfd.ts'
 import { packetSocketPair, sendDescriptors } from '../linux/socket.ts'
@@ -14,7 +14,8 @@ import type { Fault, Phase } from './fault.ts'
 import { injectFault } from './inject.ts'
 import { mapWithHelpers } from './mapping-helpers.ts'
 import type { PlannedCgroup } from './plan/cgroups.ts'
-import type { ContainerPlan, PlanHost } from './plan/context.ts'
+import type { ContainerPlan } from './plan/container-plan.ts'
+import type { PlanHost } from './plan/context.ts'
 import { Running } from './running.ts'
 import { finishStage, makePipe, planDescriptor, proceed, startStage } from './stage.ts'
 
@@ -29,6 +30,8 @@ export interface StartOptions {
 }
 
 const AT_FDCWD = -100
+/** What sending to a socket fails with whose other end is closed. */
+const ENDED: readonly string[] = ['EPIPE', 'ECONNRESET', 'ENOTCONN']
 
 const openMemberships = (
   planned: PlannedCgroup,
@@ -56,6 +59,15 @@ const faultOf = (fault: Fault | undefined, phase: Phase): ((index: number) => nu
   fault?.kind === 'fail' && fault.phase === phase
     ? (index) => (index === fault.index ? fault.errno : undefined)
     : undefined
+
+/** If the stage has ended, it has said why: that is what the caller is told then. */
+const handOver = (control: number, descriptors: readonly number[]): void => {
+  try {
+    sendDescriptors(control, Uint8Array.of(1), descriptors, { operation: 'hand descriptors to the stage' })
+  } catch (error) {
+    if (!(error instanceof TareError && ENDED.includes(error.code))) throw error
+  }
+}
 
 /**
  * Carries out a plan. Resolves as soon as the stage is on its way: whether it arrives, {@link Running.ended} tells.
@@ -108,8 +120,7 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       }
       proceed(process)
       const handed = plan.handed.map((register) => registers.get(register.index) ?? -1)
-      if (handed.length > 0)
-        sendDescriptors(control, Uint8Array.of(1), handed, { operation: 'hand descriptors to the stage' })
+      if (handed.length > 0) handOver(control, handed)
     } catch (error) {
       sendPidfdSignal(process.pidfd, SIGKILL)
       await finishStage(process)

@@ -134,14 +134,21 @@ const follow = (pid: number, ends: Ends, ended: Promise<Ending>): Running => {
   }
 }
 
-const waited = async (pid: number, pidfd: number): Promise<Ending> => {
+/** Waits for a process of the addon's, reaps it and frees what it used. */
+export const waitFor = async (pid: number, started: BigInt64Array): Promise<number> => {
+  const [pidfd = -1n, child = 0n] = started
   await new Promise<void>((resolve) => {
-    assert.equal(binding.watch(pidfd, resolve), 0)
+    assert.equal(binding.watch(Number(pidfd), resolve), 0)
   })
   const status = new Int32Array(1)
   assert.equal(trySyscall('wait4', pid, status, 0, null), pid)
-  close(pidfd)
-  const [word = 0] = status
+  close(Number(pidfd))
+  assert.equal(binding.finish(child), 0, 'it became the stage')
+  return status[0] ?? 0
+}
+
+const waited = async (pid: number, started: BigInt64Array): Promise<Ending> => {
+  const word = await waitFor(pid, started)
   const signal = word & 0x7f
   return signal === 0 ? { exitCode: word >> 8, signal: undefined } : { exitCode: undefined, signal }
 }
@@ -157,7 +164,7 @@ export const ownMachine: Machine = {
     const slots = Int32Array.of(ends.empty, 1, 2, ends.control[1], planFd ?? ends.plan, ends.out[1])
     const pid = binding.start(0, slots, -1, false, result)
     assert.ok(pid > 0, `start: ${pid}`)
-    return follow(pid, ends, waited(pid, Number(result[0])))
+    return follow(pid, ends, waited(pid, result))
   },
 }
 

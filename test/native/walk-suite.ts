@@ -542,12 +542,9 @@ const testRefusals = (machine: Machine, machineTest: MachineTest): void => {
   })
 
   machineTest('as many steps as are allowed, and one more', async () => {
-    const jump = (index: number): StepBytes => ({ op: 'jump', jumps: [[0, index + 1]] })
+    const on = (index: number): StepBytes => ({ op: 'jump', jumps: [[0, index + 1]] })
     const plan = (count: number): Uint8Array =>
-      encode(
-        { steps: [...Array.from({ length: count - 1 }, (_, index) => jump(index)), exit(9)] },
-        machine.architecture,
-      )
+      encode({ steps: [...Array.from({ length: count - 1 }, (_, index) => on(index)), exit(9)] }, machine.architecture)
     assert.equal(status(await machine.start(plan(4096)).outcome), 9)
     refused(await machine.start(plan(4097)).outcome, -1, '4097 steps')
   })

@@ -1,9 +1,8 @@
 import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
 import { RegisterPool, StepBuilder } from '../../plan/builder.ts'
 import { DataBuilder } from '../../plan/data.ts'
-import type { Data, Named, Register, Step } from '../../plan/step.ts'
+import type { Data, Named, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
-import type { PlannedCgroup } from './cgroups.ts'
 import type { ContainerSpec } from '../spec.ts'
 
 /** Descriptors of the stage with a fixed number: native/plan.h, and the pipe for the program's wait status. */
@@ -102,21 +101,4 @@ export class PlanContext {
     this.inherited.push(register)
     return named(FIRST_FREE_FD + this.inherited.length - 1, register.name)
   }
-}
-
-/** A finished plan: all that a container's start consists of, and nothing done yet. */
-export interface ContainerPlan {
-  readonly prepare: readonly Step[]
-  /** Namespaces that the clone itself makes, as CLONE_ flags. */
-  readonly cloneFlags: number
-  readonly grant: readonly Step[]
-  readonly stage: readonly Step[]
-  readonly ownData: DataBuilder
-  readonly data: DataBuilder
-  readonly inherited: readonly Register[]
-  readonly handed: readonly Register[]
-  /** Id maps that newuidmap(1) and newgidmap(1) have to write. */
-  readonly mappingHelpers: boolean
-  readonly cgroup: PlannedCgroup | undefined
-  readonly spec: ContainerSpec
 }

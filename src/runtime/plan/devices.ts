@@ -6,7 +6,7 @@ import type { Device } from '../spec.ts'
 import type { PlanContext } from './context.ts'
 import { attachBelow, hostTree, makeFilesystem } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
-import { makeEntry } from './root.ts'
+import { makeEntry } from './entries.ts'
 import { attachInRoot } from './targets.ts'
 import { planConsole, planTerminal } from './terminal.ts'
 

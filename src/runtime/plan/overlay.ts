@@ -5,7 +5,7 @@ import type { Layers } from '../spec.ts'
 import type { PlanContext } from './context.ts'
 import { CWD } from './context.ts'
 import { attachBelow, hostTree, makeFilesystem } from './mounts.ts'
-import { attachOverRoot, makeEntry, makeTmpfs } from './root.ts'
+import { attachOverRoot, makeEntry, makeTmpfs } from './entries.ts'
 
 /** The layers that changes go to, in the directory that a caller keeps them in. */
 const CHANGES = ['upper', 'work'] as const

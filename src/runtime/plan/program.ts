@@ -58,8 +58,9 @@ const beOpaque = ({ stage }: PlanContext): void =>
 /** PID 1 keeps nothing but its status pipe, so that whoever reads the program's output sees its end. */
 const closeRest = ({ stage }: PlanContext): void => {
   const words = { what: 'close what PID 1 does not need' }
-  stage.call(words, 'close_range', [0, STATUS_FD - 1, 0])
+  // The control socket among the last, so that a failure can be told.
   stage.call(words, 'close_range', [STATUS_FD + 1, ALL, 0])
+  stage.call(words, 'close_range', [0, STATUS_FD - 1, 0])
 }
 
 /** Clones the program, and stays beside it as PID 1; the steps that follow are the program's. */
