@@ -13,7 +13,8 @@ export const ARCHITECTURE: Architecture = process.arch === 'arm64' ? 'aarch64' :
 /** The number of a system call on an architecture; throws if it has none of that name. */
 export const syscallNumber = (name: SyscallName, architecture: Architecture = ARCHITECTURE): number => {
   const nr = SYSCALLS[name][architecture === 'x86_64' ? 0 : 1]
-  if (nr < 0) throw new TareError({ operation: 'use system call', target: name, reason: `${architecture} has no such call` })
+  if (nr < 0)
+    throw new TareError({ operation: 'use system call', target: name, reason: `${architecture} has no such call` })
   return nr
 }
 

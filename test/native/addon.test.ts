@@ -11,6 +11,7 @@ import { addressOf, syscallNumber, trySyscall } from '../../src/linux/syscall.ts
 
 const PROGRAM = fileURLToPath(new URL('addon-program.js', import.meta.url))
 const EBADF = 9
+const EINVAL = 22
 const EPERM = 1
 const EEXIST = 17
 const O_CLOEXEC = 0x80000
@@ -56,16 +57,23 @@ test('arguments that stand for nothing are refused', () => {
     () => Reflect.apply(binding.start, binding, [0, new Uint8Array(3), -1, false, new BigInt64Array(2)]),
     TypeError,
   )
+  assert.throws(() => binding.proceed(0n), TypeError)
+  assert.throws(() => binding.finish(0n), TypeError)
   assert.throws(() => binding.start(0, new Int32Array(257), -1, false, new BigInt64Array(2)), TypeError)
   assert.throws(() => binding.start(0, new Int32Array(5), -1, false, new BigInt64Array(1)), TypeError)
 })
 
 test('start says why it could not', () => {
-  const start = (flags: number, slots: Int32Array): number =>
-    binding.start(flags, slots, -1, false, new BigInt64Array(2))
-  assert.equal(start(0, Int32Array.of(-1, -1, -1, 9999)), -EBADF)
+  const result = new BigInt64Array(2)
+  const pid = binding.start(0, Int32Array.of(-1, -1, -1, 9999), -1, false, result)
+  assert.ok(pid > 0)
+  const status = new Int32Array(1)
+  assert.equal(trySyscall('wait4', pid, status, 0, null), pid)
+  assert.equal(status[0], 125 << 8)
+  trySyscall('close', Number(result[0]))
+  assert.equal(binding.finish(result[1] ?? 0n), -EBADF)
   // CLONE_THREAD and an exit signal don't go together.
-  assert.equal(start(0x10000, Int32Array.of()), -22)
+  assert.equal(binding.start(0x10000, Int32Array.of(), -1, false, result), -EINVAL)
   assert.equal(trySyscall('wait4', -1, null, 1, null), -10, 'no child is left')
 })
 
