@@ -31,5 +31,10 @@ export const describeMachine = (): readonly Fact[] => [
   { name: 'kernel', value: release() },
   { name: 'distribution', value: distribution() },
   { name: 'Node', value: process.version },
-  { name: 'load average at the start', value: loadavg().map((load) => load.toFixed(2)).join(', ') },
+  {
+    name: 'load average at the start',
+    value: loadavg()
+      .map((load) => load.toFixed(2))
+      .join(', '),
+  },
 ]

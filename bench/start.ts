@@ -46,7 +46,7 @@ const nameOf = (way: Way, where: string): string => {
   return `spawn() of the bare true, ${where}${way === 'spawn ignore' ? ', no pipes' : ''}`
 }
 
-export const START_HOW = `Each round takes one sample of each, in an order of its own, with 5 ms between two samples. \`run()\` and
+export const START_HOW: string = `Each round takes one sample of each, in an order of its own, with 5 ms between two samples. \`run()\` and
 \`child_process.spawn()\` are timed from the call to the result in two processes of their own, one with a small heap and
 one in which ${BIG} MiB are in use, half of it in buffers and half in objects; both have done each 50 times before. Both
 read standard output and error through pipes to their end (except where it says "no pipes"). The floor is
@@ -117,7 +117,8 @@ export const measureHold = async (tools: Tools): Promise<PartReport> => {
     [big, BIG_NAME],
   ] as const
   for (const [worker] of workers) await warmUp(worker, ways, warm)
-  const label = (way: Way, where: string): string => `event loop held by ${way === 'run' ? 'run()' : 'spawn()'}, ${where}`
+  const label = (way: Way, where: string): string =>
+    `event loop held by ${way === 'run' ? 'run()' : 'spawn()'}, ${where}`
   const measures = workers.flatMap(([worker, where]) =>
     ways.map((way) => ({ name: label(way, where), sample: () => worker.number({ task: 'hold', way }) })),
   )

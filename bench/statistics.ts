@@ -18,7 +18,10 @@ export interface Measure {
 export type Samples = ReadonlyMap<string, readonly number[]>
 
 const shuffled = <T>(items: readonly T[]): readonly T[] =>
-  items.map((item) => ({ item, key: Math.random() })).toSorted((a, b) => a.key - b.key).map(({ item }) => item)
+  items
+    .map((item) => ({ item, key: Math.random() }))
+    .toSorted((a, b) => a.key - b.key)
+    .map(({ item }) => item)
 
 const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, milliseconds))
 

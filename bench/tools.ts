@@ -25,7 +25,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
 /** The path of an installed program; undefined where there is none of that name. */
 export const findProgram = (name: string): string | undefined =>
-  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'].map((directory) => join(directory, name)).find(isProgram)
+  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
+    .map((directory) => join(directory, name))
+    .find(isProgram)
 
 const isProgram = (path: string): boolean => {
   try {

@@ -15,7 +15,10 @@ const [trueProgram = '', heap = '0'] = process.argv.slice(2)
 const fillHeap = (megabytes: number): readonly unknown[] => {
   const buffers = Array.from({ length: megabytes / 2 }, (_, index) => Buffer.alloc(1 << 20, (index % 255) + 1))
   // About 128 bytes for each: an object of two fields, a number in a heap cell and a string.
-  const objects = Array.from({ length: megabytes * 4096 }, (_, index) => ({ half: index + 0.5, name: `object ${index}` }))
+  const objects = Array.from({ length: megabytes * 4096 }, (_, index) => ({
+    half: index + 0.5,
+    name: `object ${index}`,
+  }))
   return [buffers, objects]
 }
 const filled = fillHeap(Number(heap))

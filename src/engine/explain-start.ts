@@ -61,11 +61,9 @@ export const cgroupSteps = (plan: ContainerPlan, host: PlanHost): readonly OwnSt
 /** Flags of the clone besides the namespaces, as native/binding.c gives them. */
 const flagNames = ({ cloneFlags, cgroup }: ContainerPlan): string => {
   const made = Object.entries(NAMESPACES).filter(([, { flag }]) => cloneFlags & flag)
-  const held = (cloneFlags & NAMESPACES.user.flag) !== 0
   const names = [
     ...made.map(([kind]) => `CLONE_NEW${kind === 'mnt' ? 'NS' : kind.toUpperCase()}`),
     'CLONE_VM',
-    ...(held ? [] : ['CLONE_VFORK']),
     'CLONE_PIDFD',
     'CLONE_CLEAR_SIGHAND',
     ...(cgroup?.memberships.some(({ join }) => join === undefined) === true ? ['CLONE_INTO_CGROUP'] : []),

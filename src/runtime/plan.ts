@@ -51,7 +51,7 @@ export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPla
   planMasks(context, files, dev)
   planReadOnlyRoot(context, root)
   planPivot(context)
-  planCgroupJoin(context, cgroup)
+  planCgroupJoin(context, cgroup, files.sys)
   planRlimits(context)
   if (!spec.process.noNewPrivileges) planSeccomp(context)
   planCredentials(context)

@@ -10,9 +10,9 @@ export const NLM_F_REPLACE = 0x100
 export const NLM_F_EXCL = 0x200
 export const NLM_F_CREATE = 0x400
 /** In an acknowledgement: of the request only the header is repeated. */
-export const NLM_F_CAPPED = 0x100
+const NLM_F_CAPPED = 0x100
 /** In an acknowledgement: attributes follow. */
-export const NLM_F_ACK_TLVS = 0x200
+const NLM_F_ACK_TLVS = 0x200
 
 export const NLMSG_ERROR = 2
 export const NLMSG_DONE = 3

@@ -26,7 +26,7 @@ const RTA_VIA = 18
 const RTPROT_BOOT = 3
 const RTM_F_CLONED = 0x200
 const RTNH_F_ONLINK = 4
-export const RT_TABLE_MAIN = 254
+const RT_TABLE_MAIN = 254
 
 const ROUTE_TYPES = [
   'unspecified',

@@ -3,11 +3,17 @@ import { requireHierarchy } from '../../linux/cgroup/layout.ts'
 import type { CgroupWrite } from '../../linux/cgroup/write.ts'
 import { cgroupWrites } from '../../linux/cgroup/writes.ts'
 import { InputError } from '../../linux/error.ts'
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../linux/mount-flags.ts'
 import { CLONE_NEWCGROUP } from '../../linux/namespace.ts'
 import type { Named, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { CgroupSpec } from '../spec.ts'
 import type { PlanContext } from './context.ts'
+import { makeEntry } from './entries.ts'
+import { attachBelow, makeFilesystem, setAttributes } from './mounts.ts'
+
+const HARMLESS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+const READ_ONLY = HARMLESS | MOUNT_ATTR_RDONLY
 
 /** A group's place in one hierarchy. */
 export interface PlannedMembership {
@@ -54,7 +60,7 @@ export const planCgroup = (context: PlanContext): PlannedCgroup | undefined => {
 }
 
 /** Joins the groups, late: what the setup itself uses is not the container's. Then makes them the root of its view. */
-export const planCgroupJoin = (context: PlanContext, cgroup: PlannedCgroup | undefined): void => {
+export const planCgroupJoin = (context: PlanContext, cgroup: PlannedCgroup | undefined, sys: Register): void => {
   const { stage } = context
   stage.mechanism('cgroups')
   for (const { hierarchy, join } of cgroup?.memberships ?? []) {
@@ -68,4 +74,34 @@ export const planCgroupJoin = (context: PlanContext, cgroup: PlannedCgroup | und
   stage.call({ what: 'make a new cgroup namespace', why: 'its own group is the root that it sees' }, 'unshare', [
     named(CLONE_NEWCGROUP, 'CLONE_NEWCGROUP'),
   ])
+  if (cgroup !== undefined) planCgroupFiles(context, cgroup, sys)
+}
+
+/** Shows a container its own groups, read-only: language runtimes look there for how much memory they may use. */
+const planCgroupFiles = (context: PlanContext, { memberships }: PlannedCgroup, sys: Register): void => {
+  const place = 'fs/cgroup'
+  const unified = memberships.find(({ join }) => join === undefined)
+  if (unified !== undefined) {
+    const files = makeFilesystem(context, 'cgroup2', 'make a view of its group', 'read-only', READ_ONLY)
+    attachBelow(context, files, sys, place, 'mount it at /sys/fs/cgroup')
+    return
+  }
+  const directory = makeFilesystem(context, 'tmpfs', 'make a directory for its groups', '', HARMLESS, [['mode', '755']])
+  attachBelow(context, directory, sys, place, 'mount it at /sys/fs/cgroup')
+  for (const { hierarchy } of memberships) {
+    if (hierarchy.version !== 1) continue
+    const options = hierarchy.controllers.map((name) => [name, undefined] as const)
+    const files = makeFilesystem(
+      context,
+      'cgroup',
+      `make a view of its group (${hierarchy.name})`,
+      'read-only',
+      READ_ONLY,
+      options,
+    )
+    makeEntry(context, directory, { kind: 'directory', path: hierarchy.name, mode: 0o755 })
+    attachBelow(context, files, directory, hierarchy.name, `mount it at /sys/fs/cgroup/${hierarchy.name}`)
+    context.stage.release(files)
+  }
+  setAttributes(context, directory, { set: READ_ONLY, recursive: false }, 'make the directory read-only')
 }
