@@ -14,7 +14,7 @@ const comparable = (calls: readonly Call[], program: string): readonly string[] 
         .replaceAll(program, 'PROGRAM')
         .replaceAll(/0x[0-9a-f]+/g, 'ADDRESS')
         // The host name, which is random.
-        .replaceAll(/\b[0-9a-f]{12}\b/g, 'HOST')
+        .replaceAll(/(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])/g, 'HOST')
       return `${name}(${plain})`
     })
 

@@ -61,7 +61,7 @@ struct facts {
 /* What the child of the clone needs until it is the stage; it shares our memory. */
 struct child {
     _Alignas(16) unsigned char stack[16384];
-    unsigned go, tid;
+    unsigned go;
     int error;
     int slots[6], stage;
 };
@@ -353,8 +353,8 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
     MUST(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
     long pid = MUST(clone, SIG_CHLD, 0, 0, 0, 0);
     if (pid > 0) {
-        MUST(close_range, 0, STATUS - 1, 0);
         MUST(close_range, STATUS + 1, ~0u, 0);
+        MUST(close_range, 0, STATUS - 1, 0);
         be_init(pid);
     }
     MUST(rt_sigprocmask, 2, &none, 0, 8);
@@ -389,6 +389,7 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     long result = CALL(setresgid, 0, 0, 0);
     if (result >= 0)
         result = CALL(setresuid, 0, 0, 0);
+    CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* which the change of ids has undone, for us and all who share our memory */
     for (int i = 0; i < 6 && result >= 0; i++)
         result = CALL(dup3, child->slots[i], i, 0);
     unsigned long none = 0;
@@ -460,11 +461,8 @@ static unsigned long container(int stage_fd) {
         child->slots[i] = slots[i];
     int pidfd = -1;
     struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
-                 (direct ? 0 : CLONE_VM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID),
+        .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | (direct ? 0 : CLONE_VM),
         .pidfd = (unsigned long)&pidfd,
-        .parent_tid = (unsigned long)&child->tid,
-        .child_tid = (unsigned long)&child->tid,
         .exit_signal = SIG_CHLD,
         .stack = direct ? 0 : (unsigned long)child->stack,
         .stack_size = direct ? 0 : sizeof child->stack,
@@ -479,11 +477,6 @@ static unsigned long container(int stage_fd) {
     map_ids(pid, "gid_map");
     __atomic_store_n(&child->go, 1, __ATOMIC_RELEASE);
     MUST(futex, &child->go, FUTEX_WAKE, 1, 0, 0, 0);
-    unsigned tid;
-    while (!direct && (tid = __atomic_load_n(&child->tid, __ATOMIC_ACQUIRE)) != 0)
-        CALL(futex, &child->tid, FUTEX_WAIT, tid, 0, 0, 0);
-    must(-child->error, __LINE__);
-    MUST(munmap, child, sizeof *child);
     MUST(close, nothing);
     MUST(close, out[1]);
     MUST(close, err[1]);
@@ -503,6 +496,8 @@ static unsigned long container(int stage_fd) {
         }
     }
     MUST(waitid, 3 /* P_PIDFD */, pidfd, info, WEXITED | WNOHANG, 0);
+    must(-child->error, __LINE__);
+    MUST(munmap, child, sizeof *child);
     long told = CALL(recvfrom, control[0], report, sizeof report, 0x40 /* MSG_DONTWAIT */, 0, 0);
     if (told > 0) {
         CALL(write, 2, report, told);

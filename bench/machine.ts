@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { cpus, loadavg, totalmem } from 'node:os'
-import { release } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { spawnSync } from 'node:child_process'
 
 /** One fact about this machine. */

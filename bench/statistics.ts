@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
+
 /** The value below which a share of the samples lies: 0.5 is the median. Throws for no samples. */
 export const quantile = (samples: readonly number[], share: number): number => {
   const sorted = samples.toSorted((a, b) => a - b)
@@ -22,8 +24,6 @@ const shuffled = <T>(items: readonly T[]): readonly T[] =>
     .map((item) => ({ item, key: Math.random() }))
     .toSorted((a, b) => a.key - b.key)
     .map(({ item }) => item)
-
-const wait = (milliseconds: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, milliseconds))
 
 /**
  * Takes samples of all measures in turn, so that whatever else the machine does meets all of them. Each round has an

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import type { StdioOptions } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as wait } from 'node:timers/promises'
 import type { Program } from '../src/index.ts'
 import { run } from '../src/index.ts'
 import type { Answer, Request } from './worker-client.ts'
@@ -66,7 +66,7 @@ const longestHold = async (way: () => Promise<void>): Promise<number> => {
     if (on) setImmediate(turn)
   }
   setImmediate(turn)
-  await new Promise((resolve) => void setImmediate(resolve))
+  await immediate()
   longest = 0
   await way()
   turn()
@@ -145,11 +145,16 @@ const perform = async (request: Request): Promise<readonly number[]> => {
   }
 }
 
+const answer = async (request: Request): Promise<Answer> => {
+  try {
+    return { values: await perform(request) }
+  } catch (error) {
+    return { error: String(error) }
+  }
+}
+
 process.on('message', (request: Request) => {
-  perform(request).then(
-    (values) => process.send?.({ values } satisfies Answer),
-    (error: unknown) => process.send?.({ error: String(error) } satisfies Answer),
-  )
+  void answer(request).then((result) => process.send?.(result))
 })
 // What was filled stays in use as long as the process does.
 process.once('exit', () => void filled.length)

@@ -401,7 +401,11 @@ static void watch_ready(napi_env env, napi_value unused, void *context, void *da
     if (--instance->watched == 0)
         napi_unref_threadsafe_function(env, instance->ready);
     napi_get_undefined(env, &undefined);
-    napi_call_function(env, undefined, callback, 0, NULL, NULL);
+    if (napi_call_function(env, undefined, callback, 0, NULL, NULL) == napi_pending_exception) {
+        napi_value exception;
+        napi_get_and_clear_last_exception(env, &exception);
+        napi_fatal_exception(env, exception);
+    }
 }
 
 static void watch_stop(void *data) {

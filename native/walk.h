@@ -106,11 +106,12 @@ __attribute__((noreturn)) static void leave(int status) {
         syscall6(__NR_exit_group, status, 0, 0, 0, 0, 0);
 }
 
-/* PID 1 of a container, beside the program itself, or alone (`child` 0) where programs come and go. The kernel gives every orphan of the namespace to PID 1, which
- * must reap it; it discards signals to PID 1 that have no handler, which is why the program had better not be
- * PID 1 itself; and when PID 1 ends, the kernel kills all that is left. So: block every signal, and take them one
- * by one. SIGCHLD reaps; any other goes to the program, as it would have without us. When the program has ended
- * its wait status and what it used go to `status_fd`, and we end, and everything with us. See pid_namespaces(7). */
+/* PID 1 of a container, beside the program itself, or alone (`child` 0) where programs come and go. The kernel gives
+ * every orphan of the namespace to PID 1, which must reap it; it discards signals to PID 1 that have no handler, which
+ * is why the program had better not be PID 1 itself; and when PID 1 ends, the kernel kills all that is left. So: block
+ * every signal, and take them one by one. SIGCHLD reaps; any other goes to the program, as it would have without us.
+ * When the program has ended its wait status and what it used go to `status_fd`, and we end, and everything with us.
+ * See pid_namespaces(7). */
 __attribute__((noreturn)) static void init(long child, long status_fd) {
     struct {
         int32_t signo, error, code, pad, pid, uid, status;

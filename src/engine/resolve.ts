@@ -167,6 +167,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
       terminal: tty,
       size: typeof options.tty === 'object' ? options.tty : undefined,
       init: options.init ?? true,
+      newKeyring: options.seccomp !== undefined && options.seccomp !== 'default',
       seccomp: resolveSeccomp(options.seccomp, capabilities.bounding),
     },
     hostname,

@@ -103,6 +103,8 @@ export interface ProcessSpec {
   /** A PID 1 beside the program, which reaps orphans and passes signals on. */
   readonly init: boolean
   readonly seccomp?: SeccompSpec | undefined
+  /** Whether it gets a session keyring of its own; needless where the filter refuses all calls to do with keys. */
+  readonly newKeyring: boolean
 }
 
 export interface Capabilities {

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { testRefusals } from './refusal-suite.ts'
 import { emulatedMachine } from './stage.ts'
 import { testWalk } from './walk-suite.ts'
 
@@ -39,7 +40,11 @@ if (missing === undefined) {
   })
 
   if (QEMU === undefined) test('the stage walks on arm64', (t) => t.skip('needs qemu-aarch64-static or qemu-aarch64'))
-  else if (status === 0) testWalk(emulatedMachine(QEMU, join(out, 'stage')))
+  else if (status === 0) {
+    const machine = emulatedMachine(QEMU, join(out, 'stage'))
+    testWalk(machine)
+    testRefusals(machine)
+  }
 } else {
   test('the stage and the addon build for arm64 and walk there', (t) => t.skip(missing))
 }

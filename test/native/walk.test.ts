@@ -1,4 +1,6 @@
+import { testRefusals } from './refusal-suite.ts'
 import { ownMachine } from './stage.ts'
 import { testWalk } from './walk-suite.ts'
 
 testWalk(ownMachine)
+testRefusals(ownMachine)

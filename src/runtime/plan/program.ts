@@ -14,7 +14,8 @@ const SECCOMP_SET_MODE_FILTER = named(1, 'SECCOMP_SET_MODE_FILTER')
 const TIOCSCTTY = named(0x540e, 'TIOCSCTTY')
 const ALL = 0xffffffff
 const MSG_PEEK_DONTWAIT = named(0x42, 'MSG_PEEK|MSG_DONTWAIT')
-const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EAGAIN = 11, EPIPE = 32 } = ERRNO
+const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EAGAIN = 11, EPIPE = 32, ENOSYS = 38 } = ERRNO
+const KEYCTL_JOIN_SESSION_KEYRING = named(1, 'KEYCTL_JOIN_SESSION_KEYRING')
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
@@ -186,6 +187,19 @@ export const planDirectory = (context: PlanContext): void => {
   )
 }
 
+/** Else the program would possess the keys of whoever started it (session-keyring(7)). */
+const planKeyring = ({ stage }: PlanContext): void => {
+  const without = stage.label()
+  const words = {
+    what: 'begin a session keyring',
+    why: "the caller's keys stay out of reach",
+    hints: { EDQUOT: 'The user has too many keys (/proc/sys/kernel/keys/maxkeys).' },
+  }
+  // A kernel without keys has none to hide.
+  stage.call(words, 'keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0], [{ errno: ENOSYS, to: without }])
+  stage.place(without)
+}
+
 /** The last steps: PID 1 if wanted, the filter of system calls, and the program itself. */
 export const planProgram = (context: PlanContext, init: boolean): void => {
   const { stage, spec } = context
@@ -197,6 +211,7 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
   }
   if (init) planInit(context)
   stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
+  if (spec.process.newKeyring) planKeyring(context)
   if (spec.process.terminal)
     stage.call({ what: 'take the terminal', why: 'as the controlling terminal of the session' }, 'ioctl', [
       0,
