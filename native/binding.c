@@ -43,7 +43,14 @@ __asm__(".section .rodata\n.balign 16\n.globl stage_image\n.hidden stage_image\n
 extern const uint8_t stage_image[] __attribute__((visibility("hidden")));
 extern const uint8_t stage_image_end[] __attribute__((visibility("hidden")));
 
+struct child;
+
+/* How much memory of ended children is kept for those to come, rather than mapped and unmapped each time. */
+#define MAX_SPARE 8
+
 struct instance {
+    struct child *spare;
+    int spares;
     int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
     int epoll;  /* -1 before the first watch */
     int quit;   /* eventfd that ends the thread */
@@ -170,6 +177,7 @@ static int stage_memfd(void) {
 
 /* What the child needs until it has become the stage. It shares our memory, so this is memory too by which it tells. */
 struct child {
+    struct child *next; /* while it is spare */
     _Alignas(16) uint8_t stack[STAGE_STACK_SIZE];
     int stage;
     int32_t count;
@@ -257,6 +265,27 @@ static struct instance *instance_of(napi_env env) {
     return data;
 }
 
+static struct child *child_take(struct instance *instance) {
+    struct child *child = instance->spare;
+    if (child) {
+        instance->spare = child->next;
+        instance->spares--;
+        return child;
+    }
+    child = mmap(NULL, sizeof *child, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return child == MAP_FAILED ? NULL : child;
+}
+
+static void child_give(struct instance *instance, struct child *child) {
+    if (instance->spares == MAX_SPARE) {
+        munmap(child, sizeof *child);
+        return;
+    }
+    child->next = instance->spare;
+    instance->spare = child;
+    instance->spares++;
+}
+
 static uint64_t ignored_signals(void) {
     uint64_t ignored = 0;
     for (int signal = 1; signal <= 64; signal++) {
@@ -303,9 +332,11 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
             return number(env, fd);
         instance->stage = fd;
     }
-    struct child *child = mmap(NULL, sizeof *child, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (child == MAP_FAILED)
-        return number(env, -errno);
+    struct child *child = child_take(instance);
+    if (!child)
+        return number(env, -ENOMEM);
+    child->go = 0;
+    child->error = 0;
     child->stage = instance->stage;
     child->count = (int32_t)count;
     child->held = held;
@@ -327,7 +358,7 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     long pid = stage_clone(&args, sizeof args, child);
     syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, 8, 0, 0);
     if (pid < 0) {
-        munmap(child, sizeof *child);
+        child_give(instance, child);
         return number(env, pid);
     }
     ((int64_t *)result)[0] = pidfd;
@@ -362,7 +393,7 @@ static napi_value binding_finish(napi_env env, napi_callback_info info) {
     if (!child)
         return type_error(env, "finish: takes what start returned");
     int error = child->error;
-    munmap(child, sizeof *child);
+    child_give(instance_of(env), child);
     return number(env, -error);
 }
 
@@ -494,6 +525,11 @@ static void instance_free(napi_env env, void *data, void *hint) {
     (void)hint;
     if (instance->stage >= 0)
         close(instance->stage);
+    while (instance->spare) {
+        struct child *child = instance->spare;
+        instance->spare = child->next;
+        munmap(child, sizeof *child);
+    }
     free(instance);
 }
 

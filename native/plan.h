@@ -33,7 +33,8 @@ struct plan_header {
 
 enum plan_op {
     OP_SYSCALL = 0, /* result = system call number `nr` of args */
-    OP_CLONE = 1,   /* a system call that returns twice: the parent goes on at jump[0].target, the child at the next step */
+    OP_CLONE = 1,   /* a system call that returns twice: the parent goes on at jump[0].target, the child at the next
+                     * step; with CLONE_VM among the flags args[0], when the child has become a program or ended */
     OP_STORE = 2,   /* data[args[0]] = args[1], as args[2] (4 or 8) bytes */
     OP_LOAD = 3,    /* result = data[args[0]], of args[2] (4 or 8) bytes */
     OP_CHECK = 4,   /* fail with the errno args[2] unless args[0] == args[1] */

@@ -6,7 +6,8 @@
 #include "walk.h"
 
 #define PROT_READ_WRITE 3
-#define MAP_SHARED_ 1 /* so that the parent can see where we are; and no page is copied */
+/* Shared, so that the parent can see where we are, and no page is copied; populated, so that none has to be faulted in. */
+#define MAP_SHARED_POPULATE 0x8001
 
 static uint64_t plan_size(void) {
     /* lseek instead of fstat: no struct to know. */
@@ -19,7 +20,7 @@ __attribute__((noreturn, used)) static void stage(void) {
     uint64_t size = plan_size();
     long bytes = size == 0 || size > PLAN_MAX_SIZE
                      ? -1
-                     : syscall6(__NR_mmap, 0, (long)size, PROT_READ_WRITE, MAP_SHARED_, PLAN_FD, 0);
+                     : syscall6(__NR_mmap, 0, (long)size, PROT_READ_WRITE, MAP_SHARED_POPULATE, PLAN_FD, 0);
     uint32_t wrong = bytes < 0 && bytes >= -4095 ? ~0u : plan_check((const uint8_t *)bytes, size, &walk);
     if (wrong != 0) {
         report(REPORT_REFUSED, wrong == ~0u ? ~0u : wrong - 1, E_INVAL);
@@ -27,7 +28,7 @@ __attribute__((noreturn, used)) static void stage(void) {
     }
     plan_relocate(&walk);
     long error;
-    uint32_t step = plan_walk(&walk, &error);
+    uint32_t step = plan_walk(&walk, 0, &error);
     report(REPORT_FAILED, step, error);
     leave(125);
 }

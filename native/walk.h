@@ -23,11 +23,14 @@
 #define WALL_ 0x40000000
 #define CLD_EXITED_ 1
 #define RUSAGE_CHILDREN_ -1
+#define CLONE_VM_ 0x100
+#define CLONE_VFORK_ 0x4000
 
 struct walk {
     struct plan_header *header;
     const struct plan_step *steps;
     uint8_t *data;
+    int untracked; /* after a clone: the child tells where it is */
     uint64_t registers[PLAN_REGISTERS];
 };
 
@@ -145,15 +148,36 @@ __attribute__((noreturn)) static void init(long child, long status_fd) {
     }
 }
 
-/* Walks the plan. Returns only if a step failed: its index, with the errno in *error. A walk that comes to the end
+#ifndef WALK_CLONE
+/* A clone whose child shares our memory while we wait for its exec, as after vfork(2): no page table is copied for a
+ * process that is about to drop it. It can't use our stack, for we come back to it; so it has one of its own, and goes
+ * on with the walk in walk_child. C can't say this: a function can't return twice on two stacks. */
+long walk_clone(uint64_t nr, uint64_t flags, void *stack, struct walk *walk, uint64_t from);
+#if defined(__x86_64__)
+__asm__(".text\n.globl walk_clone\nwalk_clone:\n"
+        " mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %r9\n xor %edx, %edx\n xor %r10d, %r10d\n"
+        " syscall\n test %rax, %rax\n jnz 1f\n"
+        " xor %ebp, %ebp\n mov %r9, %rdi\n mov %r8, %rsi\n call walk_child\n"
+        "1: ret\n");
+#else
+__asm__(".text\n.globl walk_clone\nwalk_clone:\n"
+        " mov x8, x0\n mov x0, x1\n mov x1, x2\n mov x6, x3\n mov x5, x4\n mov x2, xzr\n mov x3, xzr\n mov x4, xzr\n"
+        " svc 0\n cbnz x0, 1f\n"
+        " mov x29, xzr\n mov x0, x6\n mov x1, x5\n bl walk_child\n"
+        "1: ret\n");
+#endif
+static uint8_t walk_stack[4096] __attribute__((aligned(16)));
+#define WALK_CLONE(nr, flags, walk, from) walk_clone(nr, flags, walk_stack + sizeof walk_stack, walk, from)
+#endif
+
+/* Walks the plan from a step on. Returns only if a step failed: its index, with the errno in *error. A walk that comes to the end
  * of its plan without having become a program fails at the step behind the last. */
-static uint32_t plan_walk(struct walk *walk, long *error) {
+static uint32_t plan_walk(struct walk *walk, uint32_t from, long *error) {
     uint64_t *registers = walk->registers;
     uint32_t count = walk->header->steps;
-    int tracked = 1;
-    for (uint32_t i = 0; i < count;) {
+    for (uint32_t i = from; i < count;) {
         const struct plan_step *s = &walk->steps[i];
-        if (tracked)
+        if (!walk->untracked)
             walk->header->at = i;
         uint64_t a[6];
         for (int k = 0; k < 6; k++)
@@ -165,10 +189,13 @@ static uint32_t plan_walk(struct walk *walk, long *error) {
         switch (s->op) {
         case OP_SYSCALL:
         case OP_CLONE:
-            result = syscall6(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+            if (s->op == OP_CLONE && a[0] & CLONE_VM_)
+                result = WALK_CLONE(s->nr, a[0] | CLONE_VFORK_, walk, next);
+            else
+                result = syscall6(s->nr, a[0], a[1], a[2], a[3], a[4], a[5]);
             if (s->op == OP_CLONE && result > 0) {
                 next = s->jump[0].target;
-                tracked = 0; /* the child tells where it is */
+                walk->untracked = 1;
             }
             break;
         case OP_STORE:
@@ -212,6 +239,14 @@ static uint32_t plan_walk(struct walk *walk, long *error) {
     }
     *error = E_INVAL;
     return count;
+}
+
+/* Where the child of walk_clone begins. */
+__attribute__((noreturn, used)) static void walk_child(struct walk *walk, uint64_t from) {
+    long error;
+    uint32_t step = plan_walk(walk, (uint32_t)from, &error);
+    report(REPORT_FAILED, step, error);
+    leave(125);
 }
 
 #endif

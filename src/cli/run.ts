@@ -13,6 +13,8 @@ import type { Terminal } from './terminal.ts'
 import { toRunOptions } from './to-run-options.ts'
 
 const SIGPIPE = 13
+/** Whoever read the output has gone, or the terminal has. */
+const GONE: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO']
 
 /** The exit status for how a program has ended: its own, or 128 and the signal that killed it. */
 const statusOf = ({ exitCode, signal }: Result): number =>
@@ -39,8 +41,8 @@ const failureStatus = (error: unknown): number => {
 }
 
 const lost = (error: NodeJS.ErrnoException, terminal: Terminal): number => {
-  // Whoever read it has gone, as by SIGPIPE; or the terminal has.
-  if (error.code === 'EPIPE' || error.code === 'EIO') return signalStatus(SIGPIPE)
+  // As if SIGPIPE, which Node ignores, had ended us.
+  if (GONE.includes(error.code)) return signalStatus(SIGPIPE)
   terminal.warn(`tare: cannot write what the program wrote: ${error.code ?? error.message}`)
   return EXIT_STATUS.failure
 }

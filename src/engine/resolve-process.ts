@@ -1,4 +1,5 @@
 import { ALL_CAPABILITIES, capabilityNames, capabilitySet } from '../linux/capability.ts'
+import { readProcessCapabilities } from '../linux/process-capability.ts'
 import { InputError } from '../linux/error.ts'
 import type { NamedRlimit } from '../linux/rlimit.ts'
 import { parseRlimit, rlimitNumber } from '../linux/rlimit.ts'
@@ -27,16 +28,29 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-const setOf = (words: readonly string[]): bigint =>
-  words.some((word) => word.toUpperCase() === 'ALL') ? ALL_CAPABILITIES : capabilitySet(words)
+const isAll = (word: string): boolean => word.toUpperCase() === 'ALL'
+
+/** What the caller has to give: all, in a user namespace of its own; else what it has itself. */
+const available = ({ userns, capAdd = [] }: ContainerOptions): bigint => {
+  if (userns !== 'host') return ALL_CAPABILITIES
+  const own = readProcessCapabilities().permitted
+  const missing = capabilityNames(capabilitySet(capAdd.filter((word) => !isAll(word))) & ~own)
+  if (missing.length === 0) return own
+  throw new InputError({
+    operation: 'add capability',
+    target: missing.join(', '),
+    reason: 'this process does not have it itself',
+    hint: 'In a user namespace of its own the container could have it: leave out userns host.',
+  })
+}
 
 /** As docker: first what is added, then what is dropped; `ALL` stands for all, and a name wins over it. */
-const granted = ({ capAdd = [], capDrop = [] }: ContainerOptions): bigint => {
-  const isAll = (word: string): boolean => word.toUpperCase() === 'ALL'
+const granted = (options: ContainerOptions): bigint => {
+  const { capAdd = [], capDrop = [] } = options
   const base = capDrop.some(isAll) ? 0n : capAdd.some(isAll) ? ALL_CAPABILITIES : capabilitySet(DEFAULT_CAPABILITIES)
   const added = capabilitySet(capAdd.filter((word) => !isAll(word)))
-  const dropped = capDrop.some(isAll) ? 0n : setOf(capDrop)
-  return (base | added) & ~dropped
+  const dropped = capabilitySet(capDrop.filter((word) => !isAll(word)))
+  return (base | added) & ~dropped & available(options)
 }
 
 /**

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { ReadStream } from 'node:tty'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getTermios, openPty, openPtyPeer, setWindowSize } from '../../src/linux/index.ts'
-import { NO_CONTAINERS, ROOT, TARE, ended, tare } from './tare.ts'
+import { NODE_ARGS, NO_CONTAINERS, ROOT, ended, tare } from './tare.ts'
 
 const SETSID = '/usr/bin/setsid'
 const container = { skip: NO_CONTAINERS || (existsSync(SETSID) ? false : `needs ${SETSID}`) }
@@ -25,7 +25,7 @@ class Session {
     this.peer = openPtyPeer(this.#master)
     setWindowSize(this.#master, size)
     const { peer } = this
-    const child = spawn(SETSID, ['--ctty', '--wait', process.execPath, TARE, ...args], {
+    const child = spawn(SETSID, ['--ctty', '--wait', process.execPath, ...NODE_ARGS, ...args], {
       stdio: [peer, peer, peer],
       cwd: ROOT,
     })

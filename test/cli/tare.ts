@@ -32,6 +32,12 @@ export interface Called {
   readonly stderr: string
 }
 
+/**
+ * Node 20 takes `--env-file` for its own wherever it stands in the arguments, even behind the script, unless `--` stands
+ * before it (https://github.com/nodejs/node/issues/54232).
+ */
+export const NODE_ARGS: readonly string[] = ['--', TARE]
+
 const environment = (env: Readonly<Record<string, string>> = {}): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '/usr/bin:/bin',
   HOME: '/tmp',
@@ -41,13 +47,13 @@ const environment = (env: Readonly<Record<string, string>> = {}): Record<string,
 /** Calls `tare` and waits for its end. Standard input is empty unless there is some. */
 export const tare = (args: readonly string[], { input = '', env, cwd = ROOT, as }: CallOptions = {}): Called => {
   const options = { encoding: 'utf8', input, cwd, env: environment(env), timeout: TIMEOUT, ...as } as const
-  const { status, stdout, stderr } = spawnSync(process.execPath, [TARE, ...args], options)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_ARGS, ...args], options)
   return { status, stdout, stderr }
 }
 
 /** Starts `tare`, and doesn't wait. */
 export const startTare = (args: readonly string[], stdio: StdioOptions): ChildProcess =>
-  spawn(process.execPath, [TARE, ...args], { stdio, cwd: ROOT, env: environment() })
+  spawn(process.execPath, [...NODE_ARGS, ...args], { stdio, cwd: ROOT, env: environment() })
 
 /** Resolves with the exit status, or the signal, when all streams of the process are closed too. */
 export const ended = async (child: ChildProcess): Promise<number | string | null> => {

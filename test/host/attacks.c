@@ -47,12 +47,15 @@ static int escape(const char *file) {
     return say(open(file, O_RDONLY));
 }
 
-/* Connects to an abstract socket, which no file system knows, but the network namespace. */
+/* Connects to an abstract socket, which no file system knows, but the network namespace. Its name is all of its bytes,
+ * and some programs (older Nodes) fill them up with zeros. */
 static int connect_abstract(const char *name) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(name);
     memcpy(address.sun_path + 1, name, length);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return say(0);
     return say(connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)));
 }
 

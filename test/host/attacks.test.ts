@@ -83,7 +83,15 @@ test('CVE-2022-0492: no release_agent is to be had', { skip }, async (t) => {
   for (const kind of EACH)
     for (const seccomp of ['default', 'unconfined'] as const) assert.equal(await sh(script, { ...kind, seccomp }), '')
   assert.deepEqual(agents(), before)
-  assert.equal(await sh('find / -name release_agent -o -name cgroup.procs 2>/dev/null'), '')
+  assert.equal(await sh('find / -name release_agent -o -name cgroup.procs 2>/dev/null; true'), '')
+  if (!isRoot) return
+  // With limits it sees its own groups, and can't change them.
+  const view = 'ls /sys/fs/cgroup | grep -c .; find /sys/fs/cgroup -exec sh -c "for f; do test -f $f && (echo 0 >$f) 2>/dev/null && echo wrote $f; done" - {} +; true'
+  for (const kind of EACH) {
+    const [groups, ...wrote] = await lines(view, { ...kind, memory: '64MiB', pids: 50 })
+    assert.notEqual(groups, '0')
+    assert.deepEqual(wrote, [])
+  }
 })
 
 test('CVE-2024-21626: no descriptor and no working directory leads out', { skip }, async (t) => {
@@ -124,7 +132,9 @@ test('device nodes can be neither made nor used', { skip }, async (t) => {
   const nodes = ['/dev/disk b 254 0', '/tmp/disk b 254 0', '/dev/memory c 1 1', '/dev/kmsg c 1 11', '/dev/zero2 c 1 5']
   await all('EPERM', nodes.map((node) => `device ${node}`))
   await all('EPERM', nodes.map((node) => `device ${node}`), { seccomp: 'unconfined' })
-  assert.equal(await sh("find / -type b 2>/dev/null; find /dev -type c -not -path '/dev/pts/*' | wc -l"), '6')
+  const usual = ['full', 'null', 'random', 'tty', 'urandom', 'zero']
+  assert.deepEqual(await lines('cd /dev; for f in *; do test -c $f && test ! -L $f && echo $f; done; true'), usual)
+  assert.equal(await sh('find / -xdev -type b -o -path /dev -prune -o -type c -print 2>/dev/null; true'), '')
   if (!isRoot) return
   // In a user namespace not even the capability is enough; without one, the device cgroup stops what is not the usual.
   const may = { capAdd: ['mknod'], seccomp: 'unconfined' } as const
@@ -199,12 +209,8 @@ test('PID 1 is not to be looked into, changed or ended from inside', { skip }, a
   await all('EPERM', ['ptrace 1'])
   await all('EPERM', ['ptrace 1'], { seccomp: 'unconfined' })
   await all('EACCES', ['open /proc/1/mem', 'write /proc/1/mem', 'readlink /proc/1/root', 'readlink /proc/1/cwd', 'open /proc/1/environ'])
-  for (const kind of EACH) {
-    const script = 'for s in KILL STOP TERM SEGV ABRT USR1; do kill -$s 1; done; echo alive'
-    const { stdout, exitCode, signal } = await run(['sh', '-c', `trap '' TERM USR1; ${script}`], { ...kind, init: true })
-    // PID 1 passes on what it is sent; the program has asked for that.
-    assert.deepEqual([stdout, exitCode, signal], ['', undefined, 'SIGABRT'])
-  }
+  for (const kind of EACH)
+    assert.equal(await sh('kill -KILL 1; kill -STOP 1; kill -KILL 1; sleep 0.2; echo alive', kind), 'alive')
 })
 
 test('other processes are neither seen nor reached', { skip }, async (t) => {
@@ -213,11 +219,9 @@ test('other processes are neither seen nor reached', { skip }, async (t) => {
   await hasStarted(victim)
   const pids = [process.pid, process.ppid, victim.pid ?? 0]
   for (const kind of EACH) {
-    assert.deepEqual(await lines("ls -d /proc/[0-9]* | wc -l; kill -KILL -1; echo only me", kind), ['5', 'only me'])
-    for (const pid of pids) {
-      assert.equal(await sh(`test -e /proc/${pid + 100_000} || echo none`, kind), 'none')
-      assert.equal(await sh(`kill -KILL ${pid} 2>/dev/null || echo none`, kind), 'none')
-    }
+    assert.deepEqual(await lines('for p in /proc/[0-9]*; do echo ${p#/proc/}; done', kind), ['1', '2'])
+    assert.equal(await sh('sleep 1000 & kill -KILL -1; echo me', kind), 'me')
+    for (const pid of pids) assert.equal(await sh(`kill -KILL ${pid} 2>/dev/null || echo none`, kind), 'none')
   }
   assert.equal(victim.kill('SIGTERM'), true, 'it was there all the time')
   assert.equal((await victim).signal, 'SIGTERM')

@@ -19,8 +19,8 @@ import { planCredentials, planRlimits } from './credentials.ts'
 import { planDirectory, planProgram, planSeccomp } from './program.ts'
 import { planTerminal } from './terminal.ts'
 
-const CLONE_PARENT = 0x8000
-const SIGCHLD = 17
+/** CLONE_PARENT, CLONE_VM, CLONE_VFORK, SIGCHLD (clone(2)). */
+const FLAGS = 0x8000 | 0x100 | 0x4000 | 17
 const PR_SET_DUMPABLE = named(4, 'PR_SET_DUMPABLE')
 
 /** Descriptors of the stage that joins a container: its PID 1's pidfd, its clocks, then the files of its cgroups. */
@@ -90,7 +90,7 @@ export const planExec = (spec: ContainerSpec, host: PlanHost, target: ExecTarget
   stage.clone(
     { what: 'clone the program', why: "into the container's pid namespace, as a child of Tare" },
     'clone',
-    [named(CLONE_PARENT | SIGCHLD, 'CLONE_PARENT|SIGCHLD'), 0, 0, 0, 0],
+    [named(FLAGS, 'CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD'), 0, 0, 0, 0],
     child,
     parent,
   )

@@ -4,7 +4,8 @@ import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
 import { CONTROL, STATUS_FD } from './context.ts'
 
-const SIGCHLD = 17
+/** CLONE_VM: nothing is copied for a process that drops it at once; PID 1 waits until the program is there (clone(2)). */
+const VFORK = named(0x100 | 0x4000 | 17, 'CLONE_VM|CLONE_VFORK|SIGCHLD')
 const SIGKILL = named(9, 'SIGKILL')
 const PR_SET_PDEATHSIG = named(1, 'PR_SET_PDEATHSIG')
 const PR_SET_DUMPABLE = named(4, 'PR_SET_DUMPABLE')
@@ -73,7 +74,7 @@ const planInit = (context: PlanContext): void => {
   const program = stage.label()
   const child = stage.register('program')
   const why = 'PID 1 stays beside it, to reap orphans and pass signals on'
-  stage.clone({ what: 'clone the program', why }, 'clone', [SIGCHLD, 0, 0, 0, 0], child, parent)
+  stage.clone({ what: 'clone the program', why }, 'clone', [VFORK, 0, 0, 0, 0], child, parent)
   stage.call({ what: 'unblock all signals' }, 'rt_sigprocmask', [SIG_SETMASK, data.space(8, '[]'), 0, 8])
   stage.jump({ what: 'go on as the program' }, program)
   stage.place(parent)
