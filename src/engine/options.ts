@@ -99,7 +99,10 @@ export interface ContainerOptions {
   readonly seccomp?: 'default' | 'unconfined' | SeccompProfile
   /** No program gains privileges, by set-user-id or file capabilities. Default true. */
   readonly noNewPrivileges?: boolean
-  /** A PID 1 beside the program that reaps orphans and passes signals on. Default true. */
+  /**
+   * A PID 1 beside the program that reaps orphans, passes signals on, and ends with this process, whatever the program
+   * does. Default true; false makes the program PID 1, and then a hostile one can outlive this process.
+   */
   readonly init?: boolean
   /** Its own network with only a loopback, or the host's. Default `none`. */
   readonly network?: 'none' | 'host'

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { readFileSync } from 'node:fs'
 import { readCgroupLayout } from '../linux/cgroup/layout.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import type { PlanHost } from './plan/context.ts'
@@ -22,11 +23,17 @@ const kernelFileReader = (): PlanHost['kernelFile'] => {
   }
 }
 
+/** All ids are there, and are themselves: root here is the host's root, not that of a user namespace (user_namespaces(7)). */
+const IDENTITY = /^\s*0\s+0\s+4294967295\s*$/
+let first: boolean | undefined
+
+const inFirstUserNamespace = (): boolean => (first ??= IDENTITY.test(readFileSync('/proc/self/uid_map', 'ascii')))
+
 /** What a plan needs to know of this host. `cgroups`: whether limits are wanted, for which the hierarchies are read. */
 export const readPlanHost = ({ cgroups }: { readonly cgroups: boolean }): PlanHost => {
   const uid = process.geteuid?.() ?? -1
   return {
-    privileged: uid === 0,
+    privileged: uid === 0 && inFirstUserNamespace(),
     uid,
     gid: process.getegid?.() ?? -1,
     cgroups: cgroups ? readCgroupLayout() : undefined,

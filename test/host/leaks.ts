@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readCgroupLayout } from '../../src/linux/cgroup/layout.ts'
 import { readMountinfo } from '../../src/linux/mountinfo.ts'
 import { syscall } from '../../src/linux/syscall.ts'
+import { waitid } from '../../src/linux/wait.ts'
 import { run } from '../../src/engine/run.ts'
 
 /** What there is on this host that a container could leave behind: a line for each thing, by its kind. */
@@ -101,11 +102,16 @@ export const snapshotHost = (): HostState => {
   }
 }
 
+/** What others may take away meanwhile, and a container can't. */
+const STAYS: readonly (keyof HostState)[] = ['descriptors', 'mounts', 'files']
+
 const difference = (before: HostState, now: HostState): readonly string[] =>
-  KINDS.flatMap((kind) => [
-    ...now[kind].filter((line) => !before[kind].includes(line)).map((line) => `left in ${kind}: ${line}`),
-    ...before[kind].filter((line) => !now[kind].includes(line)).map((line) => `gone from ${kind}: ${line}`),
-  ])
+  KINDS.flatMap((kind) => {
+    const left = now[kind].filter((line) => !before[kind].includes(line)).map((line) => `left in ${kind}: ${line}`)
+    if (!STAYS.includes(kind)) return left
+    const gone = before[kind].filter((line) => !now[kind].includes(line)).map((line) => `gone from ${kind}: ${line}`)
+    return [...left, ...gone]
+  })
 
 /**
  * Fails if the host isn't as it was. What differs must go on differing for {@link PATIENCE}: others may come and go
@@ -120,6 +126,11 @@ export const assertNothingLeft = async (before: HostState, of = 'the test'): Pro
   }
   assert.deepEqual(differences, [], `${of} leaves the host as it was`)
 }
+
+/** Takes note of processes that have ended and came to us when their parent was killed; how many there were. */
+export const reapOrphans = (): number =>
+  childrenOf(String(process.pid)).filter((pid) => nameOf(pid).endsWith(' Z') && waitid({ pid: Number(pid) }) !== undefined)
+    .length
 
 /** What a test file that starts containers has at hand. */
 export interface Watched {
