@@ -11,8 +11,8 @@ import type { Tools } from './tools.ts'
 import { findProgram } from './tools.ts'
 
 export const CALLS_HOW = `\`strace -f\` over single runs. "From clone to exec" counts what the processes of the container do, from the first
-instruction after the clone to the exec of the program, including what PID 1 does until it waits; whole runs count every
-call of every process, except that of \`unshare\`, \`sh\` and \`umount\` around crun. "One more run()" is what each of ten
+instruction after the clone to the exec of the program, including what PID 1 does until it waits, and without futex(2),
+which is needed or not as the moment has it. Whole runs count every call of every process, except that of \`unshare\`, \`sh\` and \`umount\` around crun. "One more run()" is what each of ten
 more calls of \`run()\` in a process adds, Node's own threads and event loop included.`
 
 const trace = (tools: Tools, [program = '', ...args]: readonly string[]): readonly Call[] => {
@@ -31,7 +31,9 @@ const once = (tools: Tools, times: number, own: boolean): readonly string[] => [
   String(times),
 ]
 
-const total = ({ stage, program }: Start): number => stage.length + program.length
+/** Whether a process has to wait by futex(2), or finds it isn't needed any more, depends on the moment. */
+const total = ({ stage, program }: Start): number =>
+  [...stage, ...program].filter(({ name }) => name !== 'futex').length
 
 const frequent = (start: Start): string =>
   [...countByName([...start.stage, ...start.program])]

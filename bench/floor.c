@@ -48,6 +48,7 @@
 #define SIG_XFSZ 25
 #define SECCOMP_FLAGS SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define HOSTNAME "0f1e2d3c4b5a"
+#define STAGE_NAME "floor's stage"
 #define FIRST_ID 1000000000L
 
 /* Looked up once, and handed to each stage as a memfd. */
@@ -84,6 +85,12 @@ static unsigned long length(const char *text) {
     while (text[n])
         n++;
     return n;
+}
+
+static int same(const char *a, const char *b) {
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
 }
 
 static unsigned long decimal(char *out, unsigned long value) {
@@ -275,6 +282,32 @@ __attribute__((noreturn)) static void be_init(long program) {
     }
 }
 
+/* The last steps, in a process that shares the memory of the stage, which waits for its exec. */
+__attribute__((noreturn, used)) static void program_main(const struct facts *f) {
+    unsigned long none = 0;
+    MUST(rt_sigprocmask, 2, &none, 0, 8);
+    MUST(setsid, 0);
+    MUST(umask, 022);
+    MUST(close_range, 3, ~0u, CLOEXEC_RANGE);
+    struct sock_fprog filter = {f->instructions, (struct sock_filter *)f->filter};
+    MUST(seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FLAGS, &filter);
+    const char *argv[] = {"/true", 0};
+    const char *envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+                          "HOSTNAME=" HOSTNAME, 0};
+    MUST(execve, "/true", argv, envp);
+    leave(125);
+}
+
+/* clone(2) whose child, on a stack of its own, goes to program_main. */
+long clone_program(unsigned long flags, void *stack, const struct facts *f);
+#if defined(__x86_64__)
+__asm__(".text\n.globl clone_program\nclone_program:\n mov %rdx, %r9\n mov $56, %eax\n xor %edx, %edx\n xor %r10d, %r10d\n"
+        " syscall\n test %rax, %rax\n jnz 1f\n xor %ebp, %ebp\n mov %r9, %rdi\n call program_main\n1: ret\n");
+#else
+__asm__(".text\n.globl clone_program\nclone_program:\n mov x5, x2\n mov x8, #220\n mov x2, xzr\n mov x3, xzr\n mov x4, xzr\n"
+        " svc 0\n cbnz x0, 1f\n mov x29, xzr\n mov x0, x5\n bl program_main\n1: ret\n");
+#endif
+
 __attribute__((noreturn)) static void stage(const struct facts *f) {
     static const char *const root_size[][2] = {{"size", "1073741824"}, {"nr_inodes", "1048576"}, {"mode", "755"}, {0, 0}};
     static const char *const directories[] = {"usr", "etc", "home", "run", "var", "proc", "sys", "dev"};
@@ -348,26 +381,14 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
     if (CALL(recvfrom, CONTROL, &byte, 1, 0x42 /* MSG_PEEK | MSG_DONTWAIT */, 0, 0) != -11)
         must(-32, __LINE__);
 
-    unsigned long all = ~0ul, none = 0;
+    unsigned long all = ~0ul;
     MUST(rt_sigprocmask, 2, &all, 0, 8);
     MUST(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-    long pid = MUST(clone, SIG_CHLD, 0, 0, 0, 0);
-    if (pid > 0) {
-        MUST(close_range, STATUS + 1, ~0u, 0);
-        MUST(close_range, 0, STATUS - 1, 0);
-        be_init(pid);
-    }
-    MUST(rt_sigprocmask, 2, &none, 0, 8);
-    MUST(setsid, 0);
-    MUST(umask, 022);
-    MUST(close_range, 3, ~0u, CLOEXEC_RANGE);
-    struct sock_fprog filter = {f->instructions, (struct sock_filter *)f->filter};
-    MUST(seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FLAGS, &filter);
-    const char *argv[] = {"/true", 0};
-    const char *envp[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                          "HOSTNAME=" HOSTNAME, 0};
-    MUST(execve, "/true", argv, envp);
-    leave(125);
+    static _Alignas(16) unsigned char stack[4096];
+    long pid = must(clone_program(CLONE_VM | CLONE_VFORK | SIG_CHLD, stack + sizeof stack, f), __LINE__);
+    MUST(close_range, STATUS + 1, ~0u, 0);
+    MUST(close_range, 0, STATUS - 1, 0);
+    be_init(pid);
 }
 
 /* ---- between the clone and the stage ---- */
@@ -402,7 +423,7 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
             CALL(close_range, 6, ~0u, 0);
             stage(&facts);
         }
-        const char *argv[] = {"stage", 0}, *envp[] = {0};
+        const char *argv[] = {STAGE_NAME, 0}, *envp[] = {0};
         result = CALL(execveat, child->stage, "", argv, envp, AT_EMPTY_PATH);
     }
     child->error = (int)-result;
@@ -551,7 +572,7 @@ static void look_up(const char *program, const char *filter) {
 __attribute__((noreturn, used)) static void start(long *stack) {
     long argc = stack[0];
     char **argv = (char **)(stack + 1);
-    if (argc == 1) { /* as the stage, from the memfd */
+    if (argc == 1 && same(argv[0], STAGE_NAME)) { /* from the memfd */
         report_to = CONTROL;
         long size = MUST(lseek, FACTS, 0, 2);
         stage((const struct facts *)MUST(mmap, 0, size, 3, 1 /* MAP_SHARED */, FACTS, 0));

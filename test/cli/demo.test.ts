@@ -50,5 +50,5 @@ test('an ordinary user sees it too, and is told why there are no limits, if ther
 
 test('on a terminal that has colours, what differs is green', container, () => {
   const { stdout } = tare(['demo'], { env: { FORCE_COLOR: '1' } })
-  assert.match(stdout, /\u001b\[32mlo\u001b\[39m/)
+  assert.ok(stdout.includes('\u001b[32mlo\u001b[39m'))
 })
