@@ -41,7 +41,7 @@ const subordinate = (which: 'uid' | 'gid', uid: number): readonly SubidRange[] =
 const userName = (uid: number): string | undefined => process.env['USER'] ?? (uid === 0 ? 'root' : undefined)
 
 /** The caller's id stays itself, and the others are taken from its subordinate ranges. */
-const keepId = (id: number, ranges: readonly SubidRange[]): readonly IdMapping[] => {
+export const keepId = (id: number, ranges: readonly SubidRange[]): readonly IdMapping[] => {
   const all = spread(0, ranges)
   const mappings: IdMapping[] = [{ inside: id, outside: id, size: 1 }]
   for (const { inside, outside, size } of all) {
