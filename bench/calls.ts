@@ -12,8 +12,9 @@ import { findProgram } from './tools.ts'
 
 export const CALLS_HOW = `\`strace -f\` over single runs. "From clone to exec" counts what the processes of the container do, from the first
 instruction after the clone to the exec of the program, including what PID 1 does until it waits, and without futex(2),
-which is needed or not as the moment has it. Whole runs count every call of every process, except that of \`unshare\`, \`sh\` and \`umount\` around crun. "One more run()" is what each of ten
-more calls of \`run()\` in a process adds, Node's own threads and event loop included.`
+which is needed or not as the moment has it. Whole runs count every call of every process, except those of \`unshare\`,
+\`sh\` and \`umount\` around crun. "One more run()" is what each of ten more calls of \`run()\` in a process adds, Node's own
+threads and event loop included.`
 
 const trace = (tools: Tools, [program = '', ...args]: readonly string[]): readonly Call[] => {
   const file = join(tools.directory, 'trace')

@@ -28,18 +28,6 @@ const remarks = ({ timedOut, oomKilled }: Result, { timeout, memory }: RunOption
     : []),
 ]
 
-/**
- * The exit status for a program that was not run. The search through PATH ends without a system call to blame: then the
- * errno says whether nothing was found, or nothing that can be executed.
- */
-const failureStatus = (error: unknown): number => {
-  if (error instanceof TareError && error.syscall === undefined && /^(find|run) /.test(error.operation)) {
-    if (error.code === 'ENOENT') return EXIT_STATUS.notFound
-    if (error.code === 'EACCES') return EXIT_STATUS.notExecutable
-  }
-  return exitStatusOf(error)
-}
-
 const lost = (error: NodeJS.ErrnoException, terminal: Terminal): number => {
   // As if SIGPIPE, which Node ignores, had ended us.
   if (GONE.includes(error.code)) return signalStatus(SIGPIPE)
@@ -89,7 +77,7 @@ export const run: Command = command({
       return exitStatus
     } catch (error) {
       attachment.detach()
-      const exitStatus = failureStatus(error)
+      const exitStatus = exitStatusOf(error)
       report({ exitStatus, error })
       if (exitStatus === exitStatusOf(error) || !(error instanceof Error)) throw error
       terminal.warn(`tare: ${error.message}`)

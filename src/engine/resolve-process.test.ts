@@ -63,6 +63,7 @@ test('a filter is the default, none, or the given one', () => {
   assert.ok((own?.program.length ?? 0) > 0)
   const notify = {
     defaultAction: 'SCMP_ACT_ALLOW',
+    listenerPath: '/run/listener',
     syscalls: [{ names: ['getpid'], action: 'SCMP_ACT_NOTIFY' }],
   } as const
   assert.throws(() => resolveSeccomp(notify, 0n), /needs a listener/)

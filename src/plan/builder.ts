@@ -97,9 +97,9 @@ export class StepBuilder {
     this.#add('init', words, undefined, [child, status], undefined, NONE)
   }
 
-  /** Fails with `errno`. */
-  fail(words: Words, errno: number): void {
-    this.#add('fail', words, undefined, [errno], undefined, NONE)
+  /** Fails with `errno`, as what earlier tries of a system call have come to. */
+  fail(words: Words, errno: number, call?: SyscallName): void {
+    this.#add('fail', words, call, [errno], undefined, NONE)
   }
 
   label(): Label {

@@ -62,7 +62,7 @@ export const setupError = (
     return new TareError({ operation: 'start the container', reason, errno: report.errno })
   }
   const step = stage[at]
-  if (step?.call === 'execve' || step?.operation === 'init') return undefined
+  if ((step?.operation === 'syscall' && step.call === 'execve') || step?.operation === 'init') return undefined
   const how = status.kind === 'killed' ? `was killed by ${signalName(status.signal)}` : 'ended'
   const reason = `the process that was to do it ${how}`
   return new TareError({ operation: step?.what ?? 'start the container', reason, code: 'ERR_TARE_KILLED' })

@@ -128,7 +128,8 @@ int main(int argc, char **argv) {
     if (IS("open"))
         return say(open(first, O_RDONLY));
     if (IS("write"))
-        return say(open(first, O_WRONLY));
+        /* As a shell does it: then the kernel looks at the mount first, and only then at the file. */
+        return say(open(first, O_WRONLY | O_TRUNC));
     if (IS("readlink")) {
         char target[4096];
         return say(readlink(first, target, sizeof target));

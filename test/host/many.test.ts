@@ -45,7 +45,7 @@ test(`${COUNT} containers in a row leave nothing, and no memory in use`, async (
       assert.deepEqual([exitCode, stdout.trim()], [0, String(index)])
     }
   }
-  const samples = []
+  const samples: Awaited<ReturnType<typeof memory>>[] = []
   for (let part = 0; part < PARTS; part += 1) {
     await some(COUNT / PARTS)
     samples.push(await memory())

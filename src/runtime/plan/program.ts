@@ -135,7 +135,7 @@ const planExec = (context: PlanContext): void => {
     )
     stage.place(next)
   }
-  stage.fail(notFound, ENOENT)
+  stage.fail(notFound, ENOENT, 'execve')
   for (const [index, file] of files.entries()) {
     stage.place(deniedAt(index))
     if (index === 0) continue
@@ -152,7 +152,11 @@ const planExec = (context: PlanContext): void => {
     )
   }
   stage.place(deniedAt(files.length))
-  stage.fail({ what: `run ${command}`, hints: { EACCES: 'It was found, but is not executable by this user.' } }, EACCES)
+  stage.fail(
+    { what: `run ${command}`, hints: { EACCES: 'It was found, but is not executable by this user.' } },
+    EACCES,
+    'execve',
+  )
 }
 
 /** The filter of system calls (seccomp(2)). */
