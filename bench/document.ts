@@ -23,7 +23,7 @@ const REMARKS = `## To be read with care
   threads of its own. With few processors that work meets whatever is measured next. Samples are taken in random order
   with a pause between, so that it meets all measures alike; with containers one after the other without any pause
   ("a second") it is fully in the figures.
-- \`run()\` sets up ten file systems and seven namespaces, and reads and checks its options anew each time: nothing is
+- \`run()\` sets up eight file systems and eight namespaces, and reads and checks its options anew each time: nothing is
   kept from one container to the next but the compiled seccomp filter. \`spawn()\` does none of that. That the one can be
   faster than the other is because libuv's spawn forks: it copies page tables, which costs the more the bigger the heap.
 - The floor isn't the fastest container there can be. It is the same container, made by the same calls; a container with

@@ -1,5 +1,5 @@
 import type { Result, RunOptions } from '../index.ts'
-import { TareError, run as runProgram } from '../index.ts'
+import { run as runProgram } from '../index.ts'
 import { signalNumber } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
