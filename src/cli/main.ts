@@ -1,7 +1,7 @@
 import type { CommandEntry } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { exitStatusOf } from './exit-status.ts'
-import { suggest } from './suggest.ts'
+import { suggest } from '../linux/index.ts'
 import type { Terminal } from './terminal.ts'
 import { openTerminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'

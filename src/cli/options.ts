@@ -1,4 +1,4 @@
-import { suggest } from './suggest.ts'
+import { suggest } from '../linux/index.ts'
 import { UsageError } from './usage-error.ts'
 
 interface AnyOption {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { splitDevice } from '../linux/device-number.ts'
 import { InputError } from '../linux/error.ts'
 import type { DeviceRule } from '../linux/cgroup/device-rule.ts'
 import type { Device } from '../runtime/spec.ts'
@@ -45,17 +46,15 @@ export const resolveDevices = (devices: readonly string[]): readonly Device[] =>
     const operation = `use the device ${text}`
     if (rest.length > 0 || !path.startsWith('/dev/') || path.split('/').includes('..'))
       throw new InputError({ operation, reason: 'it is not HOST or HOST:CONTAINER, both below /dev' })
-    const stats = statSync(source, { throwIfNoEntry: false })
+    const stats = statSync(source, { bigint: true, throwIfNoEntry: false })
     if (stats === undefined) throw new InputError({ operation, reason: 'the host has no such device' })
     if (!stats.isCharacterDevice() && !stats.isBlockDevice())
       throw new InputError({ operation, reason: `${source} is not a device` })
-    const number = BigInt(stats.rdev)
     return {
       path,
       type: stats.isBlockDevice() ? 'b' : 'c',
-      major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
-      minor: Number((number & 0xffn) | ((number >> 12n) & ~0xffn)),
-      mode: stats.mode & 0o777,
+      ...splitDevice(stats.rdev),
+      mode: Number(stats.mode & 0o777n),
       source,
     }
   })

@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { blockDeviceOf } from '../linux/cgroup/block-device.ts'
 import type { Amount, CgroupLimits, IoDeviceLimits } from '../linux/cgroup/limits.ts'
 import { InputError } from '../linux/error.ts'
 import { parseBytes, parseCpus } from '../runtime/units.ts'
@@ -15,26 +16,10 @@ const deviceRates = (options: ContainerOptions): readonly IoDeviceLimits[] => {
   ]
   return rates.flatMap(([list, key, name]) =>
     (list ?? []).map(({ device, rate }): IoDeviceLimits => ({
-      ...blockDevice(device, name),
+      ...blockDeviceOf(device),
       [key]: parseBytes(rate, name),
     })),
   )
-}
-
-/** Major and minor number of a block device of the host, from its path. */
-const blockDevice = (path: string, what: string): { readonly major: number; readonly minor: number } => {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats?.isBlockDevice() !== true)
-    throw new InputError({
-      operation: `use ${path} for ${what}`,
-      reason: 'it is not a block device',
-      hint: 'lsblk(8) lists them.',
-    })
-  const number = BigInt(stats.rdev)
-  // As makedev(3) of the C library composes it.
-  const major = Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn))
-  const minor = Number((number & 0xffn) | ((number >> 12n) & ~0xffn))
-  return { major, minor }
 }
 
 const hasSwap = (): boolean => readFileSync('/proc/swaps', 'ascii').trim().split('\n').length > 1

@@ -7,7 +7,7 @@ import { parseBytes } from '../runtime/units.ts'
 import type { BindMount, MountOption, OverlayMount, TmpfsMount } from './options.ts'
 
 /** What is at a path of the host; throws for nothing. */
-export const requirePath = (path: string, what: string): 'directory' | 'file' => {
+const requirePath = (path: string, what: string): 'directory' | 'file' => {
   if (path.includes('\0'))
     throw new InputError({ operation: 'use', target: JSON.stringify(path), reason: 'a path has no NUL character' })
   const operation = `use ${path} as ${what}`

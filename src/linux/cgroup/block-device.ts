@@ -1,13 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
+import { splitDevice } from '../device-number.ts'
 import { InputError } from '../error.ts'
 import { readIfThere } from './file.ts'
 import type { BlockDevice } from './limits.ts'
-
-const split = (device: bigint): BlockDevice => ({
-  // makedev(3): the numbers' upper bits are apart from the lower.
-  major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)),
-  minor: Number((device & 0xffn) | ((device >> 12n) & ~0xffn & 0xffffffffn)),
-})
 
 /** `254:0` in a line of its own, as sysfs has it. */
 const parseNumbers = (text: string | undefined): BlockDevice | undefined => {
@@ -24,7 +19,7 @@ export const blockDeviceOf = (path: string): BlockDevice => {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (stat === undefined)
     throw new InputError({ operation: 'find the block device of', target: path, reason: 'there is no such file' })
-  const device = split(stat.isBlockDevice() ? stat.rdev : stat.dev)
+  const device = splitDevice(stat.isBlockDevice() ? stat.rdev : stat.dev)
   const sysfs = `/sys/dev/block/${device.major}:${device.minor}`
   if (readIfThere(`${sysfs}/uevent`) === undefined) {
     throw new InputError({

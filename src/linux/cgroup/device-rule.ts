@@ -13,7 +13,7 @@ export interface DeviceRule {
 
 /** BPF_DEVCG_ACC_* of linux/bpf.h. */
 const BITS: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 }
-export const ALL_ACCESS = 7
+const ALL_ACCESS = 7
 
 /** `rw` → BPF_DEVCG_ACC_READ | BPF_DEVCG_ACC_WRITE. Throws {@link InputError} for other letters. */
 export const accessBits = (access: string): number => {

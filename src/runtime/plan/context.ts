@@ -6,8 +6,7 @@ import { named } from '../../plan/step.ts'
 import type { ContainerSpec } from '../spec.ts'
 
 /** Descriptors of the stage with a fixed number: native/plan.h, and the pipe for the program's wait status. */
-export const CONTROL_FD = 3
-export const PLAN_FD = 4
+const CONTROL_FD = 3
 export const STATUS_FD = 5
 /** Where the descriptors begin that one plan has and another has not. */
 export const FIRST_FREE_FD = 6

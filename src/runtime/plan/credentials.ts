@@ -1,13 +1,15 @@
 import { CAPABILITIES } from '../../linux/capability-table.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
+import {
+  PR_SET_KEEPCAPS,
+  PR_CAPBSET_DROP,
+  PR_SET_NO_NEW_PRIVS,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+} from './prctl.ts'
 
-const PR_SET_KEEPCAPS = named(8, 'PR_SET_KEEPCAPS')
-const PR_CAPBSET_DROP = named(24, 'PR_CAPBSET_DROP')
-const PR_SET_NO_NEW_PRIVS = named(38, 'PR_SET_NO_NEW_PRIVS')
-const PR_CAP_AMBIENT = named(47, 'PR_CAP_AMBIENT')
-const PR_CAP_AMBIENT_RAISE = named(2, 'PR_CAP_AMBIENT_RAISE')
-const PR_CAP_AMBIENT_CLEAR_ALL = named(4, 'PR_CAP_AMBIENT_CLEAR_ALL')
 const CAPABILITY_VERSION_3 = 0x20080522
 
 const LIMIT_HINTS = {

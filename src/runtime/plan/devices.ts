@@ -1,3 +1,4 @@
+import { kernelDevice } from '../../linux/device-number.ts'
 import { idOutside } from '../../linux/idmap.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from '../../linux/mount-flags.ts'
 import type { Register } from '../../plan/step.ts'
@@ -23,10 +24,6 @@ const LINKS = [
   ['ptmx', 'pts/ptmx'],
 ] as const
 
-/** The kernel's own encoding of a device number for mknod(2): minor bits 0-7 and 20-31, major 8-19. */
-export const deviceNumber = (major: number, minor: number): number =>
-  ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0
-
 const isMapped = ({ spec: { userNamespace } }: PlanContext, gid: number): boolean =>
   userNamespace.kind === 'host' || idOutside(userNamespace.gids, gid) !== undefined
 
@@ -48,7 +45,7 @@ const makeDevice = (context: PlanContext, dev: Register, device: Device, made: S
       dev,
       context.string(name),
       named(mode, `0${mode.toString(8)}`),
-      named(deviceNumber(device.major, device.minor), number),
+      named(kernelDevice(device), number),
     ])
     return
   }

@@ -18,10 +18,10 @@ import { CONTROL, CWD, FIRST_FREE_FD, PlanContext, STATUS_FD } from './context.t
 import { planCredentials, planRlimits } from './credentials.ts'
 import { planDirectory, planProgram, planSeccomp } from './program.ts'
 import { planTerminal } from './terminal.ts'
+import { PR_SET_DUMPABLE } from './prctl.ts'
 
 /** CLONE_PARENT, CLONE_VM, CLONE_VFORK, SIGCHLD (clone(2)). */
 const FLAGS = 0x8000 | 0x100 | 0x4000 | 17
-const PR_SET_DUMPABLE = named(4, 'PR_SET_DUMPABLE')
 
 /** Descriptors of the stage that joins a container: its PID 1's pidfd, its clocks, then the files of its cgroups. */
 const PIDFD: Named = named(STATUS_FD, "PID 1's pidfd")

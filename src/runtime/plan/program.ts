@@ -2,13 +2,12 @@ import { ERRNO } from '../../linux/errno.ts'
 import type { Label } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
+import { PR_SET_PDEATHSIG, PR_SET_DUMPABLE } from './prctl.ts'
 import { CONTROL, STATUS_FD } from './context.ts'
 
 /** CLONE_VM: nothing is copied for a process that drops it at once; PID 1 waits until the program is there (clone(2)). */
 const VFORK = named(0x100 | 0x4000 | 17, 'CLONE_VM|CLONE_VFORK|SIGCHLD')
 const SIGKILL = named(9, 'SIGKILL')
-const PR_SET_PDEATHSIG = named(1, 'PR_SET_PDEATHSIG')
-const PR_SET_DUMPABLE = named(4, 'PR_SET_DUMPABLE')
 const SIG_SETMASK = named(2, 'SIG_SETMASK')
 const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
 const SECCOMP_SET_MODE_FILTER = named(1, 'SECCOMP_SET_MODE_FILTER')
