@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -29,7 +39,8 @@ const makeImage = (links: Readonly<Record<string, string>>): Image => {
   const [rootfs, outside] = [join(base, 'rootfs'), join(base, 'outside')]
   for (const path of [rootfs, outside, join(rootfs, 'etc'), join(outside, 'sys'), join(outside, 'pts')]) mkdirSync(path)
   copyFileSync(attack.program, join(rootfs, 'program'))
-  for (const name of ['null', 'console', 'sys/kernel', 'file', 'ip_forward']) writeFileSync(join(outside, name.replace('/', '-')), 'as it was')
+  for (const name of ['null', 'console', 'sys/kernel', 'file', 'ip_forward'])
+    writeFileSync(join(outside, name.replace('/', '-')), 'as it was')
   for (const [path, target] of Object.entries(links)) {
     mkdirSync(join(rootfs, path, '..'), { recursive: true })
     symlinkSync(target.replace('OUTSIDE', outside), join(rootfs, path))
@@ -43,7 +54,9 @@ const contentOf = (directory: string): readonly string[] =>
     .flatMap((entry) => {
       const path = join(directory, entry.name)
       if (entry.isDirectory()) return [`${path}/`, ...contentOf(path)]
-      return entry.isSymbolicLink() ? [`${path} -> ${readlinkSync(path)}`] : [`${path}: ${readFileSync(path, 'latin1')}`]
+      return entry.isSymbolicLink()
+        ? [`${path} -> ${readlinkSync(path)}`]
+        : [`${path}: ${readFileSync(path, 'latin1')}`]
     })
     .toSorted()
 
@@ -58,7 +71,11 @@ const outcomeOf = async (command: readonly string[], options: RunOptions): Promi
 /** What images put in the way of the runtime, and what comes of it: it mounts inside the root, or says what it can't. */
 const IMAGES: readonly (readonly [name: string, links: Readonly<Record<string, string>>, outcome: Outcome])[] = [
   ['CVE-2025-31133: /dev/null is a link', { 'dev/null': 'OUTSIDE/null' }, 'runs'],
-  ['CVE-2025-31133: /dev/null is a link to a file of the kernel', { 'dev/null': '/proc/sys/kernel/core_pattern' }, 'runs'],
+  [
+    'CVE-2025-31133: /dev/null is a link to a file of the kernel',
+    { 'dev/null': '/proc/sys/kernel/core_pattern' },
+    'runs',
+  ],
   ['CVE-2025-52565: /dev/console is a link', { 'dev/console': 'OUTSIDE/console' }, 'runs'],
   ['CVE-2025-52565: /dev/pts is a link', { 'dev/pts': 'OUTSIDE/pts' }, 'runs'],
   ['/dev is a link within the root', { dev: '/etc' }, 'runs'],
@@ -98,7 +115,13 @@ test('masks and read-only paths are there whatever an image has at /proc', { ski
 })
 
 test('a mount target leads nowhere but into the root', { skip }, async (t) => {
-  const { rootfs, outside } = makeImage({ away: 'OUTSIDE', up: '../../../../../../outside', 'in': '/etc', loop: 'loop', file: 'OUTSIDE/file' })
+  const { rootfs, outside } = makeImage({
+    away: 'OUTSIDE',
+    up: '../../../../../../outside',
+    in: '/etc',
+    loop: 'loop',
+    file: 'OUTSIDE/file',
+  })
   const source = scratch()
   writeFileSync(join(source, 'marker'), '')
   nothingLeft(t)
@@ -172,7 +195,10 @@ test('a link that a container leaves in a shared directory means nothing to the 
   for (const kind of EACH) {
     const mounts = [{ source: shared, target: '/shared' }]
     await run(['ln', '-sfn', outside, '/shared/link'], { ...kind, mounts })
-    const target = await outcomeOf(['true'], { ...kind, mounts: [...mounts, { source: shared, target: '/shared/link/in' }] })
+    const target = await outcomeOf(['true'], {
+      ...kind,
+      mounts: [...mounts, { source: shared, target: '/shared/link/in' }],
+    })
     assert.equal(target, 'cannot open /shared/link: ENOENT (no such file or directory)')
     const read = await run([ATTACK, 'open', '/shared/link/file'], { ...kind, mounts: [...mounts, attackMount(attack)] })
     assert.equal(read.stdout, '2\n', 'ENOENT')

@@ -4,12 +4,14 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { trySyscall } from '../../src/linux/syscall.ts'
 import { expectNothingLeft, reapOrphans } from './leaks.ts'
 import { ATTACK, attackMount, buildAttack } from './leaks-attack.ts'
 
 const { nothingLeft, scratch } = await expectNothingLeft()
 const attack = buildAttack(scratch())
 const skip = attack.lack ?? false
+const SIGKILL = 9
 const index = new URL('../../src/index.js', import.meta.url).href
 
 /** Processes whose program is the hostile one, by the name of it; zombies, which hold nothing, are not counted. */
@@ -22,6 +24,11 @@ const survivors = (name: string): readonly string[] =>
       return false
     }
   })
+
+/** One may end with another. */
+const end = (pids: readonly string[]): void => {
+  for (const pid of pids) trySyscall('kill', Number(pid), SIGKILL)
+}
 
 for (const { what, options, todo } of [
   { what: 'a program', options: {}, todo: false },
@@ -41,18 +48,21 @@ for (const { what, options, todo } of [
       program.stdout.once('data', () => console.log('ready'))
       await program
     `
-    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     await new Promise((resolve) => parent.stdout.once('data', resolve))
     const others = (): readonly string[] => survivors(mark).filter((pid) => pid !== String(parent.pid))
     // It forks three times, and so do its children.
-    for (const begin = performance.now(); others().length < 8; await sleep(10)) assert.ok(performance.now() - begin < 10_000)
+    for (const begin = performance.now(); others().length < 8; await sleep(10))
+      assert.ok(performance.now() - begin < 10_000)
     parent.kill('SIGKILL')
     await new Promise((resolve) => parent.once('close', resolve))
     for (const begin = performance.now(); others().length > 0 && performance.now() - begin < 5000;) await sleep(10)
     const left = others()
-    for (const pid of left) process.kill(Number(pid), 'SIGKILL')
+    end(left)
     for (const begin = performance.now(); others().length > 0 && performance.now() - begin < 5000;) await sleep(10)
-    assert.equal(reapOrphans(), 1, 'the one that was the parent\'s child has come to us')
+    assert.equal(reapOrphans(), 1, "the one that was the parent's child has come to us")
     assert.deepEqual(left, [], 'all of it has ended')
   })
 
@@ -65,14 +75,17 @@ test('a parent killed at any time leaves nothing that goes on', { skip }, async 
       console.log('ready')
       await run([${JSON.stringify(ATTACK)}, 'stay', ${JSON.stringify(mark)}], ${JSON.stringify({ mounts: [attackMount(attack)] })})
     `
-    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     await new Promise((resolve) => parent.stdout.once('data', resolve))
     await sleep(delay)
     parent.kill('SIGKILL')
     await new Promise((resolve) => parent.once('close', resolve))
-    for (const begin = performance.now(); survivors(mark).length > 0 && performance.now() - begin < 5000;) await sleep(10)
+    for (const begin = performance.now(); survivors(mark).length > 0 && performance.now() - begin < 5000;)
+      await sleep(10)
     const left = survivors(mark)
-    for (const pid of left) process.kill(Number(pid), 'SIGKILL')
+    end(left)
     reapOrphans()
     assert.deepEqual(left, [], `after ${delay} ms`)
   }

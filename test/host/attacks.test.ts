@@ -86,7 +86,8 @@ test('CVE-2022-0492: no release_agent is to be had', { skip }, async (t) => {
   assert.equal(await sh('find / -name release_agent -o -name cgroup.procs 2>/dev/null; true'), '')
   if (!isRoot) return
   // With limits it sees its own groups, and can't change them.
-  const view = 'ls /sys/fs/cgroup | grep -c .; find /sys/fs/cgroup -exec sh -c "for f; do test -f $f && (echo 0 >$f) 2>/dev/null && echo wrote $f; done" - {} +; true'
+  const view =
+    'ls /sys/fs/cgroup | grep -c .; find /sys/fs/cgroup -exec sh -c "for f; do test -f $f && (echo 0 >$f) 2>/dev/null && echo wrote $f; done" - {} +; true'
   for (const kind of EACH) {
     const [groups, ...wrote] = await lines(view, { ...kind, memory: '64MiB', pids: 50 })
     assert.notEqual(groups, '0')
@@ -130,8 +131,15 @@ test('a second chroot is no way out', { skip }, async (t) => {
 test('device nodes can be neither made nor used', { skip }, async (t) => {
   nothingLeft(t)
   const nodes = ['/dev/disk b 254 0', '/tmp/disk b 254 0', '/dev/memory c 1 1', '/dev/kmsg c 1 11', '/dev/zero2 c 1 5']
-  await all('EPERM', nodes.map((node) => `device ${node}`))
-  await all('EPERM', nodes.map((node) => `device ${node}`), { seccomp: 'unconfined' })
+  await all(
+    'EPERM',
+    nodes.map((node) => `device ${node}`),
+  )
+  await all(
+    'EPERM',
+    nodes.map((node) => `device ${node}`),
+    { seccomp: 'unconfined' },
+  )
   const usual = ['full', 'null', 'random', 'tty', 'urandom', 'zero']
   assert.deepEqual(await lines('cd /dev; for f in *; do test -c $f && test ! -L $f && echo $f; done; true'), usual)
   assert.equal(await sh('find / -xdev -type b -o -path /dev -prune -o -type c -print 2>/dev/null; true'), '')
@@ -141,7 +149,10 @@ test('device nodes can be neither made nor used', { skip }, async (t) => {
   const [disk = ''] = nodes.map((node) => `device ${node}`)
   assert.deepEqual(await attempts(attack, [disk], may), { [disk]: 'EPERM' })
   const zero = 'device /dev/zero2 c 1 5'
-  assert.deepEqual(await attempts(attack, [disk, zero], { ...may, userns: 'host' }), { [disk]: 'EPERM', [zero]: 'done' })
+  assert.deepEqual(await attempts(attack, [disk, zero], { ...may, userns: 'host' }), {
+    [disk]: 'EPERM',
+    [zero]: 'done',
+  })
 })
 
 test('masks and read-only mounts stay, and nothing can be mounted', { skip }, async (t) => {
@@ -183,13 +194,14 @@ test('what changes the whole host is not to be written', { skip }, async (t) => 
     for (const seccomp of ['default', 'unconfined'] as const)
       for (const path of paths) {
         const script = `(echo x >${path}) 2>&1 | grep -o -e 'Read-only file system' -e 'Permission denied'`
-        const readOnly = path === '/proc/sys/net/ipv4/ip_forward' || path === '/proc/sys/kernel/hostname' || 'userns' in kind
+        const readOnly =
+          path === '/proc/sys/net/ipv4/ip_forward' || path === '/proc/sys/kernel/hostname' || 'userns' in kind
         if (readOnly) assert.equal(await sh(script, { ...kind, seccomp }), 'Read-only file system', path)
         else assert.notEqual(await sh(script, { ...kind, seccomp }), '', path)
       }
 })
 
-test('the kernel\'s memory, messages and keys are not to be read', { skip }, async (t) => {
+test("the kernel's memory, messages and keys are not to be read", { skip }, async (t) => {
   nothingLeft(t)
   for (const kind of EACH) {
     const script = `
@@ -208,7 +220,13 @@ test('PID 1 is not to be looked into, changed or ended from inside', { skip }, a
   nothingLeft(t)
   await all('EPERM', ['ptrace 1'])
   await all('EPERM', ['ptrace 1'], { seccomp: 'unconfined' })
-  await all('EACCES', ['open /proc/1/mem', 'write /proc/1/mem', 'readlink /proc/1/root', 'readlink /proc/1/cwd', 'open /proc/1/environ'])
+  await all('EACCES', [
+    'open /proc/1/mem',
+    'write /proc/1/mem',
+    'readlink /proc/1/root',
+    'readlink /proc/1/cwd',
+    'open /proc/1/environ',
+  ])
   for (const kind of EACH)
     assert.equal(await sh('kill -KILL 1; kill -STOP 1; kill -KILL 1; sleep 0.2; echo alive', kind), 'alive')
 })
@@ -237,8 +255,20 @@ test('a terminal takes no characters as if typed', { skip }, async (t) => {
 
 test('no new namespaces, and with them no new capabilities', { skip }, async (t) => {
   nothingLeft(t)
-  const flags = ['0x10000000', '0x20000', '0x40000000', '0x20000000', '0x8000000', '0x4000000', '0x2000000', '0x10020000']
-  await all('EPERM', flags.flatMap((flag) => [`unshare ${flag}`, `clone ${flag}`]))
+  const flags = [
+    '0x10000000',
+    '0x20000',
+    '0x40000000',
+    '0x20000000',
+    '0x8000000',
+    '0x4000000',
+    '0x2000000',
+    '0x10020000',
+  ]
+  await all(
+    'EPERM',
+    flags.flatMap((flag) => [`unshare ${flag}`, `clone ${flag}`]),
+  )
   // Its flags lie in memory, where no filter sees them: C libraries then use clone(2).
   await all('ENOSYS', ['clone3'])
 })
@@ -300,7 +330,10 @@ test('sockets, shared memory and message queues of the host are not reached', { 
     for (const each of own) assert.equal(attemptOnHost(attack, ...each.split(' '), 'make'), 'done')
     for (const each of own) assert.equal(attemptOnHost(attack, ...each.split(' ')), 'done')
     await all('ENOENT', own)
-    assert.equal(await sh('ls -A /dev/shm /dev/mqueue | grep -v : | grep . ; ipcs -q -m 2>/dev/null | grep -c 7a7e; true'), '0')
+    assert.equal(
+      await sh('ls -A /dev/shm /dev/mqueue | grep -v : | grep . ; ipcs -q -m 2>/dev/null | grep -c 7a7e; true'),
+      '0',
+    )
   } finally {
     for (const kind of ['shm-remove', 'msg-remove']) attemptOnHost(attack, kind, key)
     attemptOnHost(attack, 'mq-remove', `/${name}`)

@@ -110,10 +110,16 @@ test('nothing is left if the stage is not started, or refuses its plan', async (
     const start = (changed: Partial<typeof plan>): Promise<unknown> =>
       startContainer({ ...plan, ...changed }, { stdio: [0, 1, 2], host }).then((running) => running.ended)
     const CLONE_THREAD = 0x10000
-    await assert.rejects(start({ cloneFlags: plan.cloneFlags | CLONE_THREAD }), /^TareError: cannot start the stage: EINVAL/)
+    await assert.rejects(
+      start({ cloneFlags: plan.cloneFlags | CLONE_THREAD }),
+      /^TareError: cannot start the stage: EINVAL/,
+    )
     const back = { errno: 1, to: { index: 0 } }
     const backward = plan.stage.map((step, index) => (index === 3 ? { ...step, branches: [back] } : step))
-    await assert.rejects(start({ stage: backward }), /^TareError: cannot start the container: the stage refused at step 3/)
+    await assert.rejects(
+      start({ stage: backward }),
+      /^TareError: cannot start the container: the stage refused at step 3/,
+    )
     const crowded = plan.stage.map((step, index) => (index === 3 ? { ...step, branches: Array(5).fill(back) } : step))
     await assert.rejects(start({ stage: crowded }), /^TareError: cannot encode .*: a step has at most 4 branches/)
   }

@@ -31,7 +31,9 @@ export const ATTACK = '/attack'
 
 export const attackMount = ({ program }: Attack): BindMount => ({ source: program, target: ATTACK, readOnly: true })
 
-const NAMES: ReadonlyMap<string, string> = new Map(Object.entries(ERRNO).map(([name, number]) => [String(number), name]))
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(ERRNO).map(([name, number]) => [String(number), name]),
+)
 
 /** Makes attempts, one after the other, in one container: `done`, or the name of the errno, for each. */
 export const attempts = async (
@@ -40,7 +42,10 @@ export const attempts = async (
   options: RunOptions = {},
 ): Promise<Readonly<Record<string, string>>> => {
   const script = each.map((attempt) => `${ATTACK} ${attempt}`).join('\n')
-  const said = await lines(`{ ${script}\n} </dev/null`, { ...options, mounts: [attackMount(attack), ...(options.mounts ?? [])] })
+  const said = await lines(`{ ${script}\n} </dev/null`, {
+    ...options,
+    mounts: [attackMount(attack), ...(options.mounts ?? [])],
+  })
   return Object.fromEntries(each.map((attempt, index) => [attempt, NAMES.get(said[index] ?? '') ?? said[index] ?? '']))
 }
 

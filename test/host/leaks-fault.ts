@@ -132,8 +132,7 @@ const waitFor = async (condition: () => boolean, what: string): Promise<void> =>
     assert.ok(performance.now() - begin < DEADLINE, `${what} within ${DEADLINE} ms`)
 }
 
-const stateOf = (pid: number): string | undefined =>
-  readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.[0]
+const stateOf = (pid: number): string | undefined => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.[0]
 
 /** How many steps each way was tried on. */
 export interface Tried {

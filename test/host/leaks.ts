@@ -57,7 +57,18 @@ const nameOf = (pid: string): string => {
   return `${pid} ${text.slice(text.indexOf('('), text.lastIndexOf(')') + 3)}`
 }
 
-const NAMESPACES = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'pid_for_children', 'time', 'time_for_children', 'user', 'uts']
+const NAMESPACES = [
+  'cgroup',
+  'ipc',
+  'mnt',
+  'net',
+  'pid',
+  'pid_for_children',
+  'time',
+  'time_for_children',
+  'user',
+  'uts',
+]
 
 const namespacesOf = (pid: string): readonly string[] =>
   NAMESPACES.flatMap((name) => attempt(() => readlinkSync(`/proc/${pid}/ns/${name}`)) ?? [])
@@ -129,8 +140,9 @@ export const assertNothingLeft = async (before: HostState, of = 'the test'): Pro
 
 /** Takes note of processes that have ended and came to us when their parent was killed; how many there were. */
 export const reapOrphans = (): number =>
-  childrenOf(String(process.pid)).filter((pid) => nameOf(pid).endsWith(' Z') && waitid({ pid: Number(pid) }) !== undefined)
-    .length
+  childrenOf(String(process.pid)).filter(
+    (pid) => nameOf(pid).endsWith(' Z') && waitid({ pid: Number(pid) }) !== undefined,
+  ).length
 
 /** What a test file that starts containers has at hand. */
 export interface Watched {

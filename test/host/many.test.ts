@@ -53,7 +53,9 @@ test(`${COUNT} containers in a row leave nothing, and no memory in use`, async (
   // What is compiled and cached grows for a while, in jumps; what is left of each container grows in every part.
   const least = (kind: 'heap' | 'resident'): number =>
     Math.min(...samples.slice(1).map((sample, index) => sample[kind] - (samples[index]?.[kind] ?? 0))) / (COUNT / PARTS)
-  t.diagnostic(`bytes more for each: ${Math.round(least('heap'))} in the heap, ${Math.round(least('resident'))} resident`)
+  t.diagnostic(
+    `bytes more for each: ${Math.round(least('heap'))} in the heap, ${Math.round(least('resident'))} resident`,
+  )
   assert.ok(least('heap') < 256, `${least('heap')} bytes of the heap are left of each`)
   assert.ok(least('resident') < 4096, `${least('resident')} bytes are left of each`)
   await assertNothingLeft(before, t.name)
@@ -66,7 +68,10 @@ test('50 containers at once, four times, leave nothing', async (t) => {
       run(['sh', '-c', `sleep 0.2; echo ${index}`], { ...KINDS[index % KINDS.length] }),
     )
     const outputs = (await Promise.all(programs)).map(({ stdout }) => stdout.trim())
-    assert.deepEqual(outputs, programs.map((_, index) => String(index)))
+    assert.deepEqual(
+      outputs,
+      programs.map((_, index) => String(index)),
+    )
   }
   await assertNothingLeft(before, t.name)
 })

@@ -28,7 +28,9 @@ const accounts = (): readonly User[] =>
 const ordinaryUser = (): User => {
   const owners = (file: string): readonly string[] => {
     try {
-      return readFileSync(file, 'utf8').split('\n').map((line) => line.split(':')[0] ?? '')
+      return readFileSync(file, 'utf8')
+        .split('\n')
+        .map((line) => line.split(':')[0] ?? '')
     } catch {
       return []
     }
@@ -103,8 +105,7 @@ else {
     })
 
     test('a range of subordinate ids is mapped where more than one is needed', async (t) => {
-      const lack =
-        user.name === 'nobody' ? 'needs a user with subordinate ids' : lacksProgram('newuidmap', 'newgidmap')
+      const lack = user.name === 'nobody' ? 'needs a user with subordinate ids' : lacksProgram('newuidmap', 'newgidmap')
       if (lack !== undefined) return t.skip(lack)
       nothingLeft(t)
       const map = async (options: Parameters<typeof run>[1]): Promise<readonly string[]> =>

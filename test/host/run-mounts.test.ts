@@ -22,7 +22,7 @@ test('what a container writes to a bind mount is on the host, and belongs to the
   assert.deepEqual([uid, gid], [process.geteuid?.(), process.getegid?.()])
 })
 
-test('without mapped owners files of a bind mount are nobody\'s, and root inside has no power over them', async (t) => {
+test("without mapped owners files of a bind mount are nobody's, and root inside has no power over them", async (t) => {
   const lack = lacksRoot()
   if (lack !== undefined) return t.skip(lack)
   const source = scratch()
@@ -75,7 +75,7 @@ test('a bind mount brings no set-user-id programs and no devices, and no program
   nothingLeft(t)
   writeFileSync(join(source, 'program'), '#!/bin/sh\necho ran\n', { mode: 0o755 })
   const flags = (mount: object): Promise<string> =>
-    sh("awk '$5 == \"/data\" { print $6 }' /proc/self/mountinfo", {
+    sh('awk \'$5 == "/data" { print $6 }\' /proc/self/mountinfo', {
       mounts: [{ source, target: '/data', ...mount }],
     })
   const idmapped = isRoot ? ',idmapped' : ''
@@ -104,7 +104,10 @@ test('a file is mounted on a file, and targets are made where they are missing',
 test('a relative source is taken from the working directory', async (t) => {
   nothingLeft(t)
   const names = await lines('ls /here', { mounts: [{ source: '.', target: '/here', readOnly: true }] })
-  assert.deepEqual(names, (await sh('ls /here', { mounts: [{ source: process.cwd(), target: '/here', readOnly: true }] })).split('\n'))
+  assert.deepEqual(
+    names,
+    (await sh('ls /here', { mounts: [{ source: process.cwd(), target: '/here', readOnly: true }] })).split('\n'),
+  )
 })
 
 test('mounts reach a container only where propagation says so, and never the host', async (t) => {
@@ -179,7 +182,10 @@ test('a mount that makes no sense is refused before anything starts', async (t) 
   nothingLeft(t)
   writeFileSync(join(source, 'file'), '')
   const refused = (mount: object): Promise<string> => refusal({ mounts: [mount] })
-  assert.match(await refused({ source: join(source, 'none'), target: '/x' }), /^cannot use .*none .*: it does not exist\n/)
+  assert.match(
+    await refused({ source: join(source, 'none'), target: '/x' }),
+    /^cannot use .*none .*: it does not exist\n/,
+  )
   assert.match(await refused({ source: join(source, 'file', 'x'), target: '/x' }), /it leads through a file/)
   assert.match(await refused({ source, target: 'x' }), /^cannot mount at "x": a target is an absolute path/)
   assert.match(await refused({ source, target: '/' }), /that is the root/)

@@ -18,7 +18,10 @@ test('the working directory, the umask and the host name are what was asked for'
   assert.deepEqual([directory, umask, name, file], ['/var/tmp', '0077', 'box.example', 'box.example'])
   assert.equal(await sh('pwd; umask'), '/\n0022')
   assert.match(await sh('hostname'), /^[0-9a-f]{12}$/)
-  await assert.rejects(async () => run(['true'], { workdir: '/nowhere' }), /^TareError: cannot enter \/nowhere: ENOENT .*\nThe working/)
+  await assert.rejects(
+    async () => run(['true'], { workdir: '/nowhere' }),
+    /^TareError: cannot enter \/nowhere: ENOENT .*\nThe working/,
+  )
 })
 
 test('nothing of the environment goes in but what is given', async (t) => {
@@ -80,7 +83,10 @@ test('another user has what was added by name, and nothing else', async (t) => {
     [netRaw, netRaw, netRaw],
   )
   assert.match(await refusal({ user: 'someone' }), /^cannot use user someone: the root has no user of that name/)
-  assert.match(await refusal({ user: 70000 }), /^cannot run as user 70000: the id is not mapped in the container\nMap it/)
+  assert.match(
+    await refusal({ user: 70000 }),
+    /^cannot run as user 70000: the id is not mapped in the container\nMap it/,
+  )
   assert.match(await refusal({ groups: [70000] }), /^cannot run as group 70000: /)
   assert.match(await refusal({ user: 'a:b:c' }), /it is not NAME, UID/)
 })
@@ -100,7 +106,12 @@ test('the system calls are filtered by default, not at all, or by a profile', as
   const kept = await run(['mkdir', '/x'], { seccomp: profile, noNewPrivileges: false })
   assert.match(kept.stderr, /Bad message/)
   assert.match(await refusal({ seccomp: 'strict' }), /it is default, unconfined or a profile/)
-  assert.match(await refusal({ seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }] } }), /SCMP_ACT_NOTIFY needs/)
+  assert.match(
+    await refusal({
+      seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }] },
+    }),
+    /SCMP_ACT_NOTIFY needs/,
+  )
 })
 
 test('privileges can be gained only if that is allowed', async (t) => {
@@ -114,7 +125,9 @@ test('limits of processes are set, to one value or two', async (t) => {
   nothingLeft(t)
   const ulimits = { nofile: [100, 200], core: 0, fsize: '4096' } as const
   assert.equal(await sh('ulimit -Sn; ulimit -Hn; ulimit -c', { ulimits }), '100\n200\n0')
-  const { signal, exitCode } = await run(['sh', '-c', 'exec dd if=/dev/zero of=/big bs=8k count=4 2>/dev/null'], { ulimits })
+  const { signal, exitCode } = await run(['sh', '-c', 'exec dd if=/dev/zero of=/big bs=8k count=4 2>/dev/null'], {
+    ulimits,
+  })
   assert.deepEqual([signal, exitCode], ['SIGXFSZ', undefined])
   assert.match(await refusal({ ulimits: { files: 3 } }), /files/)
   assert.match(await refusal({ ulimits: { nofile: [5, 3] } }), /nofile|NOFILE/)
@@ -147,14 +160,17 @@ test('a device of the host is there if it is given, and works', async (t) => {
   assert.match(await refusal({ devices: ['/dev/pts'] }), /is not a device/)
 })
 
-test('only a loopback by default, and it is up; with the host\'s network all of it', async (t) => {
+test("only a loopback by default, and it is up; with the host's network all of it", async (t) => {
   nothingLeft(t)
   const interfaces = "sed -n 's/^ *\\([^:]*\\):.*/\\1/p' /proc/net/dev"
   assert.deepEqual(await lines(interfaces), ['lo'])
   assert.equal(await sh('cat /sys/class/net/lo/flags; ls /sys/class/net'), '0x9\nlo')
   assert.equal(await sh('grep -c . /proc/net/route'), '1', 'no route but the heading')
   const { readFileSync } = await import('node:fs')
-  const own = readFileSync('/proc/net/dev', 'ascii').match(/^ *[^ :]+(?=:)/gm)?.map((name) => name.trim()) ?? []
+  const own =
+    readFileSync('/proc/net/dev', 'ascii')
+      .match(/^ *[^ :]+(?=:)/gm)
+      ?.map((name) => name.trim()) ?? []
   assert.deepEqual(await lines(interfaces, { network: 'host' }), own)
   assert.match(await refusal({ network: 'bridge' }), /it is none or host/)
 })
@@ -191,7 +207,10 @@ test('ids of the container are the ones of the host that the mappings say', asyn
 
 test('what is no option, no command or no value is refused before anything starts', async (t) => {
   nothingLeft(t)
-  assert.match(await refusal({ memroy: 1 }), /^cannot use option memroy: there is none of that name\nDid you mean memory\?/)
+  assert.match(
+    await refusal({ memroy: 1 }),
+    /^cannot use option memroy: there is none of that name\nDid you mean memory\?/,
+  )
   assert.match(await refusal({}, []), /there is no command/)
   assert.match(await refusal({}, ['']), /there is no command/)
   assert.match(await refusal({}, ['a', 'b\0c']), /NUL/)
@@ -218,7 +237,10 @@ test('a program that is not there, or can not be run, is told by name', async (t
     assert.ok(error instanceof Error)
     return error.message
   }
-  assert.match(await failing(['no-such-program']), /^cannot find no-such-program in \/usr\/local\/sbin:.*: ENOENT .*\nGive/)
+  assert.match(
+    await failing(['no-such-program']),
+    /^cannot find no-such-program in \/usr\/local\/sbin:.*: ENOENT .*\nGive/,
+  )
   assert.match(await failing(['/no/such']), /^cannot run \/no\/such: ENOENT/)
   assert.match(await failing(['/etc/passwd']), /^cannot run \/etc\/passwd: EACCES/)
   assert.match(await failing(['passwd'], { env: { PATH: '/etc' } }), /^cannot run passwd: EACCES .*\nIt was found/)

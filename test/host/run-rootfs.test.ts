@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -37,13 +46,36 @@ const lacksBusybox = (): string | undefined => {
 test('the system root has programs, and nothing else of the host', async (t) => {
   nothingLeft(t)
   const top = await lines('ls -A /')
-  const all = ['bin', 'dev', 'etc', 'home', 'lib', 'lib32', 'lib64', 'libx32', 'proc', 'root', 'run', 'sbin', 'sys', 'tmp', 'usr', 'var']
-  assert.deepEqual(top.filter((name) => !all.includes(name)), [])
+  const all = [
+    'bin',
+    'dev',
+    'etc',
+    'home',
+    'lib',
+    'lib32',
+    'lib64',
+    'libx32',
+    'proc',
+    'root',
+    'run',
+    'sbin',
+    'sys',
+    'tmp',
+    'usr',
+    'var',
+  ]
+  assert.deepEqual(
+    top.filter((name) => !all.includes(name)),
+    [],
+  )
   for (const path of ['/home', '/root', '/tmp', '/run', '/var/tmp'])
     assert.equal(await sh(`find ${path} -mindepth 1`), '', `${path} is empty`)
   assert.equal(await sh(`test -e ${homedir() === '/root' ? '/root/.bashrc' : homedir()} || echo hidden`), 'hidden')
   const known = ['alternatives', 'group', 'hostname', 'hosts', 'ld.so.cache', 'localtime', 'nsswitch.conf', 'passwd']
-  assert.deepEqual((await lines('ls -A /etc')).filter((name) => !known.includes(name)), [])
+  assert.deepEqual(
+    (await lines('ls -A /etc')).filter((name) => !known.includes(name)),
+    [],
+  )
   assert.equal(await sh('test -e /etc/shadow || test -e /etc/ssh || test -e /etc/machine-id || echo none'), 'none')
   const users = (await sh('cut -d: -f1 /etc/passwd')).split('\n')
   assert.deepEqual(users, ['root', 'nobody'])
@@ -132,7 +164,8 @@ test('users of a directory root are those of its own files', async (t) => {
 
 test('a read-only root leaves its places for temporary files writable, and nothing else', async (t) => {
   nothingLeft(t)
-  const script = 'for d in / /etc /home /root /var /usr /tmp /run /var/tmp /dev/shm; do touch $d/x 2>/dev/null && echo $d; done; true'
+  const script =
+    'for d in / /etc /home /root /var /usr /tmp /run /var/tmp /dev/shm; do touch $d/x 2>/dev/null && echo $d; done; true'
   assert.deepEqual(await lines(script, { readOnly: true }), ['/tmp', '/run', '/var/tmp', '/dev/shm'])
 })
 

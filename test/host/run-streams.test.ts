@@ -27,7 +27,7 @@ test('output comes on two streams, and is collected', async (t) => {
   assert.equal(Buffer.concat(chunks).toString(), 'out\n')
 })
 
-test('streams can be this process\'s own', async (t) => {
+test("streams can be this process's own", async (t) => {
   nothingLeft(t)
   const script = `
     import { run } from ${JSON.stringify(index)}
@@ -119,7 +119,8 @@ test('a reader of lines that stops early does not stop the program from being en
 })
 
 /** Bytes of this process in memory. */
-const residentSize = (): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'ascii'))?.[1]) * 1024
+const residentSize = (): number =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'ascii'))?.[1]) * 1024
 
 test('a slow reader slows the program down, and memory stays bounded', async (t) => {
   nothingLeft(t)
@@ -151,7 +152,8 @@ test('a gibibyte of lines goes through in bounded memory', async (t) => {
 
 test('a terminal is one, has its size, and is the controlling one', async (t) => {
   nothingLeft(t)
-  const script = 'test -t 0 && test -t 1 && test -t 2 && echo yes; tty; stty size; echo $TERM; echo over >/dev/tty; ps -o tty= -p $$ 2>/dev/null || true'
+  const script =
+    'test -t 0 && test -t 1 && test -t 2 && echo yes; tty; stty size; echo $TERM; echo over >/dev/tty; ps -o tty= -p $$ 2>/dev/null || true'
   const { stdout, stderr, exitCode } = await run(['sh', '-c', script], { tty: { columns: 101, rows: 33 } })
   const [is, name, size, term, over] = stdout.split('\r\n')
   assert.deepEqual([is, name, size, term, over], ['yes', '/dev/pts/0', '33 101', 'xterm', 'over'])
@@ -162,7 +164,8 @@ test('a terminal is one, has its size, and is the controlling one', async (t) =>
 
 test('a terminal takes what is typed, ^C and a new size', async (t) => {
   nothingLeft(t)
-  const script = "trap 'stty size' WINCH; trap 'echo interrupted; exit 9' INT; echo ready; while :; do read line && echo got $line; done"
+  const script =
+    "trap 'stty size' WINCH; trap 'echo interrupted; exit 9' INT; echo ready; while :; do read line && echo got $line; done"
   const program = run(['sh', '-c', script], { tty: { columns: 80, rows: 24 } })
   let text = ''
   program.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()))
