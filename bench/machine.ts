@@ -9,7 +9,7 @@ export interface Fact {
 }
 
 /** The first line that a program prints about its version; undefined if it isn't installed. */
-export const versionOf = (program: string): string | undefined => {
+const versionOf = (program: string): string | undefined => {
   const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   return status === 0 ? stdout.split('\n')[0] : undefined
 }
@@ -22,6 +22,13 @@ const distribution = (): string => {
   }
 }
 
+const PEERS = ['crun', 'runc', 'bwrap', 'unshare', 'systemd-nspawn'] as const
+
+const peers = (): string => {
+  const versions = PEERS.flatMap((program) => versionOf(program) ?? [])
+  return versions.length === 0 ? 'none' : versions.join('; ')
+}
+
 /** What the figures depend on. To be called before anything is measured: the load is that of now. */
 export const describeMachine = (): readonly Fact[] => [
   { name: 'date', value: new Date().toISOString().slice(0, 10) },
@@ -30,6 +37,7 @@ export const describeMachine = (): readonly Fact[] => [
   { name: 'kernel', value: release() },
   { name: 'distribution', value: distribution() },
   { name: 'Node', value: process.version },
+  { name: 'other runtimes', value: peers() },
   {
     name: 'load average at the start',
     value: loadavg()

@@ -49,6 +49,7 @@ struct child;
 #define MAX_SPARE 8
 
 struct instance {
+    uint64_t ignored; /* signals that we ignore: bit n - 1 for signal n; looked up at the first start */
     struct child *spare;
     int spares;
     int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
@@ -331,6 +332,7 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
         if (fd < 0)
             return number(env, fd);
         instance->stage = fd;
+        instance->ignored = ignored_signals();
     }
     struct child *child = child_take(instance);
     if (!child)
@@ -341,7 +343,7 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     child->count = (int32_t)count;
     child->held = held;
     child->dumpable = (int)syscall6(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0);
-    child->ignored = ignored_signals();
+    child->ignored = instance->ignored;
     memcpy(child->slots, slots, count * sizeof *child->slots);
     int pidfd = -1;
     struct clone_args args = {

@@ -79,7 +79,10 @@ const checkHostname = (name: string): string => {
   })
 }
 
-const newName = (): string => Array.from({ length: 12 }, () => Math.floor(Math.random() * 16).toString(16)).join('')
+const newName = (): string =>
+  Math.floor(Math.random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, '0')
 
 /** Throws if a user or group has no id outside. */
 export const checkMapped = (userNamespace: UserNamespace, { uid, gid, groups }: ResolvedUser): void => {

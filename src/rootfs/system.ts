@@ -1,4 +1,5 @@
-import { lstatSync, readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { fileType } from '../linux/file-type.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
 import type { Entry, Mount } from '../runtime/spec.ts'
 import type { Rootfs } from './rootfs.ts'
@@ -22,10 +23,9 @@ const RESTRICTED = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 type Found = 'directory' | 'file' | { readonly link: string } | undefined
 
 const find = (path: string): Found => {
-  const stats = lstatSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) return undefined
-  if (stats.isSymbolicLink()) return { link: readlinkSync(path) }
-  return stats.isDirectory() ? 'directory' : 'file'
+  const type = fileType(path, { follow: false })
+  if (type === 'link') return { link: readlinkSync(path) }
+  return type === 'other' ? 'file' : type
 }
 
 /** Looked at once: a host doesn't change its layout while it runs. */

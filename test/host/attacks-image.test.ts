@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   copyFileSync,
   existsSync,
@@ -86,7 +87,7 @@ const IMAGES: readonly (readonly [name: string, links: Readonly<Record<string, s
   ['/proc is a link upwards', { proc: '../../../../outside' }, 'cannot open /proc: ENOENT (no such file or directory)'],
   ['/sys is a link to the outside', { sys: 'OUTSIDE/sys' }, 'cannot open /sys: ENOENT (no such file or directory)'],
   ['/sys is a link to itself', { sys: 'sys' }, 'cannot open /sys: ELOOP (too many symbolic links)'],
-  ['/sys is a link to /proc', { sys: 'proc', 'proc-': '' + 'etc' }, 'runs'],
+  ['/sys is a link to /proc', { sys: 'proc' }, 'runs'],
 ]
 
 for (const [name, links, outcome] of IMAGES)
@@ -154,7 +155,7 @@ test('a race for the way to a mount target is not to be won', { skip }, async (t
   for (const link of ['link', 'absolute']) {
     // Exchanges a directory with a link that leads out, all the time.
     const swapper = spawn(attack.program, ['swap', join(rootfs, 'way'), join(rootfs, link)])
-    await new Promise((resolve) => swapper.stdout.once('data', resolve))
+    await once(swapper.stdout, 'data')
     let ran = 0
     for (let round = 0; round < 60; round += 1) {
       const options = { ...EACH[round % EACH.length], rootfs, mounts: [{ source, target: `/way/deep/made${round}` }] }
@@ -163,7 +164,7 @@ test('a race for the way to a mount target is not to be won', { skip }, async (t
     }
     t.diagnostic(`${ran} of 60 found the directory`)
     swapper.kill('SIGKILL')
-    await new Promise((resolve) => swapper.once('close', resolve))
+    await once(swapper, 'close')
   }
 })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -51,13 +52,13 @@ for (const { what, options, todo } of [
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await new Promise((resolve) => parent.stdout.once('data', resolve))
+    await once(parent.stdout, 'data')
     const others = (): readonly string[] => survivors(mark).filter((pid) => pid !== String(parent.pid))
     // It forks three times, and so do its children.
     for (const begin = performance.now(); others().length < 8; await sleep(10))
       assert.ok(performance.now() - begin < 10_000)
     parent.kill('SIGKILL')
-    await new Promise((resolve) => parent.once('close', resolve))
+    await once(parent, 'close')
     for (const begin = performance.now(); others().length > 0 && performance.now() - begin < 5000;) await sleep(10)
     const left = others()
     end(left)
@@ -78,10 +79,10 @@ test('a parent killed at any time leaves nothing that goes on', { skip }, async 
     const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    await new Promise((resolve) => parent.stdout.once('data', resolve))
+    await once(parent.stdout, 'data')
     await sleep(delay)
     parent.kill('SIGKILL')
-    await new Promise((resolve) => parent.once('close', resolve))
+    await once(parent, 'close')
     for (const begin = performance.now(); survivors(mark).length > 0 && performance.now() - begin < 5000;)
       await sleep(10)
     const left = survivors(mark)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -6,11 +7,10 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { RunOptions } from '../../src/engine/options.ts'
-import type { Program } from '../../src/engine/program.ts'
 import { run } from '../../src/engine/run.ts'
 import { trySyscall } from '../../src/linux/syscall.ts'
 import { lacksRoot } from './child.ts'
-import { isRoot, lines, sh, statusOf } from './contained.ts'
+import { isRoot, lines, said, sh, statusOf } from './contained.ts'
 import { expectNothingLeft } from './leaks.ts'
 import { ATTACK, attackMount, attemptOnHost, attempts, buildAttack, callOf } from './leaks-attack.ts'
 
@@ -27,13 +27,6 @@ const all = async (outcome: string, each: readonly string[], options: RunOptions
   for (const kind of EACH) assert.deepEqual(await attempts(attack, each, { ...kind, ...options }), expected)
 }
 
-const hasStarted = async (program: Program): Promise<void> => {
-  await new Promise((resolve, reject) => {
-    program.stdout?.once('data', resolve)
-    program.then(() => reject(new Error('it ended')), reject)
-  })
-}
-
 const F_GET_SEALS = 1034
 const ALL_SEALS = 0xf
 
@@ -41,7 +34,7 @@ test('CVE-2019-5736: the program of the runtime is a sealed copy in memory', { s
   nothingLeft(t)
   for (const kind of EACH) {
     const program = run(['sh', '-c', 'echo ready; sleep 1000'], kind)
-    await hasStarted(program)
+    await said(program, 'ready')
     const exe = `/proc/${program.pid}/exe`
     if (isRoot) {
       assert.equal(readlinkSync(exe), '/memfd:tare-stage (deleted)')
@@ -234,7 +227,7 @@ test('PID 1 is not to be looked into, changed or ended from inside', { skip }, a
 test('other processes are neither seen nor reached', { skip }, async (t) => {
   nothingLeft(t)
   const victim = run(['sh', '-c', 'echo ready; exec sleep 1000'])
-  await hasStarted(victim)
+  await said(victim, 'ready')
   const pids = [process.pid, process.ppid, victim.pid ?? 0]
   for (const kind of EACH) {
     assert.deepEqual(await lines('for p in /proc/[0-9]*; do echo ${p#/proc/}; done', kind), ['1', '2'])
@@ -316,13 +309,15 @@ test('sockets, shared memory and message queues of the host are not reached', { 
   nothingLeft(t)
   const server = createServer()
   const name = `tare-test-${process.pid}`
-  await new Promise<void>((resolve) => server.listen(`\0${name}`, resolve))
+  server.listen(`\0${name}`)
+  await once(server, 'listening')
   try {
     await all('ECONNREFUSED', [`connect ${name}`])
     assert.deepEqual(await attempts(attack, [`connect ${name}`], { network: 'host' }), { [`connect ${name}`]: 'done' })
     assert.equal(await sh(`grep -c ${name} /proc/net/unix; true`), '0')
   } finally {
-    await new Promise((resolve) => server.close(resolve))
+    server.close()
+    await once(server, 'close')
   }
   const key = `0x7a7e${(process.pid & 0xffff).toString(16).padStart(4, '0')}`
   const own = [`shm ${key}`, `msg ${key}`, `mq /${name}`]

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 
 import type { RunOptions } from '../../src/engine/options.ts'
+import type { Program } from '../../src/engine/program.ts'
 import { run } from '../../src/engine/run.ts'
 import { InputError } from '../../src/linux/error.ts'
 
@@ -34,4 +35,19 @@ export const refusal = async (options: object, command: readonly string[] = ['tr
   assert.equal(error.code, 'ERR_TARE_INPUT')
   assert.equal(program.pid, undefined, 'nothing was started')
   return error.message
+}
+
+/** Resolves when the program has written `text`; rejects if it ends before. Its output is collected all the same. */
+export const said = async (program: Program, text: string): Promise<void> => {
+  let all = ''
+  const spoken = new Promise<void>((resolve) => {
+    program.stdout?.on('data', (chunk) => {
+      all += String(chunk)
+      if (all.includes(text)) resolve()
+    })
+  })
+  const ended = program.then(() => assert.fail(`it ended, having said ${JSON.stringify(all)}`))
+  await Promise.race([spoken, ended])
+  // That it ends later is nobody's concern here.
+  ended.catch(() => undefined)
 }

@@ -120,7 +120,9 @@ test('nothing is left if the stage is not started, or refuses its plan', async (
       start({ stage: backward }),
       /^TareError: cannot start the container: the stage refused at step 3/,
     )
-    const crowded = plan.stage.map((step, index) => (index === 3 ? { ...step, branches: Array(5).fill(back) } : step))
+    const crowded = plan.stage.map((step, index) =>
+      index === 3 ? { ...step, branches: [back, back, back, back, back] } : step,
+    )
     await assert.rejects(start({ stage: crowded }), /^TareError: cannot encode .*: a step has at most 4 branches/)
   }
 })

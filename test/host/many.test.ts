@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 import type { RunOptions } from '../../src/engine/options.ts'
 import { run } from '../../src/engine/run.ts'
@@ -20,7 +21,7 @@ const memory = async (): Promise<{ readonly resident: number; readonly heap: num
   assert.ok(typeof collectGarbage === 'function')
   for (let round = 0; round < 4; round += 1) {
     collectGarbage()
-    await new Promise((resolve) => setImmediate(resolve))
+    await nextTurn()
   }
   const resident = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'ascii'))?.[1]) * 1024
   return { resident, heap: process.memoryUsage().heapUsed }

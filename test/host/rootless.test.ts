@@ -85,7 +85,9 @@ else {
 
     // Tests begin as soon as they are there: the first one waits until all are, as loading them opens files.
     let loaded = (): void => undefined
-    const loading = new Promise<void>((resolve) => (loaded = resolve))
+    const loading = new Promise<void>((resolve) => {
+      loaded = resolve
+    })
     test('the tests of the other files are here', () => loading)
 
     test('an ordinary user is root inside, and only itself outside', async (t) => {

@@ -2,10 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import type { Program } from '../../src/engine/program.ts'
 import { run } from '../../src/engine/run.ts'
 import { TareError } from '../../src/linux/error.ts'
-import { isRoot, lines, refusal, sh } from './contained.ts'
+import { isRoot, lines, refusal, said, sh } from './contained.ts'
 import { expectNothingLeft } from './leaks.ts'
 
 const { nothingLeft } = await expectNothingLeft()
@@ -19,17 +18,6 @@ const lacksLimits = async (): Promise<string | undefined> => {
   )
   return error === undefined ? undefined : 'needs root or a delegated cgroup'
 }
-
-/** Resolves when the program has written `text`. */
-const said = (program: Program, text: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    let all = ''
-    program.stdout?.on('data', (chunk) => {
-      all += String(chunk)
-      if (all.includes(text)) resolve()
-    })
-    program.then(() => reject(new Error(`it ended having said ${all}`)), reject)
-  })
 
 test('an exit code or a signal is the result', async (t) => {
   nothingLeft(t)

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 
 import { run } from '../../src/engine/run.ts'
 import { lacksRoot } from './child.ts'
-import { isRoot, lines, refusal, sh } from './contained.ts'
+import { isRoot, lines, refusal, said, sh } from './contained.ts'
 import { expectNothingLeft } from './leaks.ts'
 
 const { nothingLeft, scratch } = await expectNothingLeft()
@@ -125,7 +125,7 @@ test('mounts reach a container only where propagation says so, and never the hos
   t.after(() => execFileSync('umount', [source]))
   const seen = async (propagation: 'private' | 'slave'): Promise<readonly string[]> => {
     const running = program(propagation)
-    await new Promise((resolve) => running.stdout?.once('data', resolve))
+    await said(running, '\n')
     execFileSync('mount', ['-t', 'tmpfs', 'tare-test', join(source, 'sub')])
     try {
       writeFileSync(join(source, 'sub', 'new'), '')

@@ -104,7 +104,9 @@ export const planCredentials = (context: PlanContext, { joined = false }: Creden
       `{effective=${hex(sets.effective)}, permitted=${hex(sets.permitted)}, inheritable=${hex(sets.inheritable)}}`,
     ),
   ])
-  stage.call({ what: 'clear the ambient capabilities' }, 'prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0])
+  // A new user namespace begins without any.
+  if (joined || !context.mapped)
+    stage.call({ what: 'clear the ambient capabilities' }, 'prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0])
   for (const { number, name } of CAPABILITIES)
     if ((sets.ambient >> BigInt(number)) & 1n)
       stage.call({ what: `keep ${name} across exec`, why: 'the program is not run by root' }, 'prctl', [

@@ -86,7 +86,6 @@ export const planDevices = (context: PlanContext, root: PlannedRoot): Register =
   for (const [path, target] of LINKS) makeEntry(context, dev, { kind: 'link', path, target })
   for (const device of context.spec.devices) makeDevice(context, dev, device, made)
   const ptsOptions: [string, string | undefined][] = [
-    ['newinstance', undefined],
     ['ptmxmode', '0666'],
     ['mode', '0620'],
   ]

@@ -10,6 +10,8 @@ export interface PlannedRoot {
   readonly register: Register
   /** Directories, relative to the root, that we made and no one else can have changed; '' is the root itself. */
   readonly own: Set<string>
+  /** All that we made in them, links and files too. */
+  readonly made: Set<string>
 }
 
 /** Makes the root file system, attaches it and enters it. */
@@ -24,17 +26,17 @@ export const planRoot = (context: PlanContext, root: Root): PlannedRoot => {
       attach(register)
       for (const entry of root.entries) makeEntry(context, register, entry)
       const directories = root.entries.filter(({ kind }) => kind === 'directory').map(({ path }) => path)
-      return { register, own: new Set(['', ...directories]) }
+      return { register, own: new Set(['', ...directories]), made: new Set(root.entries.map(({ path }) => path)) }
     }
     case 'directory': {
       const register = hostTree(context, root.path, true)
       attach(register)
-      return { register, own: new Set() }
+      return { register, own: new Set(), made: new Set() }
     }
     case 'overlay': {
       const register = makeOverlay(context, root.layers, 0)
       attach(register)
-      return { register, own: new Set() }
+      return { register, own: new Set(), made: new Set() }
     }
   }
 }

@@ -7,7 +7,7 @@ import type { PlannedRoot } from './root.ts'
 
 const EEXIST = ERRNO['EEXIST'] ?? 17
 const EROFS = ERRNO['EROFS'] ?? 30
-const S_IFREG = 0o100000
+const EMPTY_FILE = named(0o100000 | 0o644, 'S_IFREG|0644')
 
 export type MakeTarget = 'directory' | 'file'
 
@@ -28,8 +28,7 @@ const makeInRoot = (context: PlanContext, root: Register, path: readonly string[
     // On a read-only root what isn't there can't be made: opening it says so.
     const branches = [EEXIST, EROFS].map((errno) => ({ errno, to: there }))
     const words = { what: `make ${full} to mount on`, why: 'unless it is there' }
-    if (file)
-      stage.call(words, 'mknodat', [parent, context.string(name), named(S_IFREG | 0o644, 'S_IFREG|0644'), 0], branches)
+    if (file) stage.call(words, 'mknodat', [parent, context.string(name), EMPTY_FILE, 0], branches)
     else stage.call(words, 'mkdirat', [parent, context.string(name), named(0o755, '0755')], branches)
     stage.place(there)
     if (last) return
@@ -57,30 +56,20 @@ export const attachInRoot = (
     root.own.delete(relative)
     return
   }
-  if (path.length > 0 && root.own.has(parent)) {
-    // The directory is ours alone, but a link or another file of ours may have the name.
-    makeInOwn(context, root, relative, make)
-  } else makeInRoot(context, root.register, path, make)
+  if (path.length > 0 && root.own.has(parent) && !root.made.has(relative)) {
+    // A new name in a directory that is ours alone.
+    root.made.add(relative)
+    const words = { what: `make ${target} to mount on` }
+    if (make === 'file') context.stage.call(words, 'mknodat', [root.register, context.string(relative), EMPTY_FILE, 0])
+    else context.stage.call(words, 'mkdirat', [root.register, context.string(relative), named(0o755, '0755')])
+    attachBelow(context, mount, root.register, relative, what, why)
+    return
+  }
+  makeInRoot(context, root.register, path, make)
   const opened = openInRoot(context, root.register, `/${relative}`, `open ${target}`, make === 'directory', {
     ENOENT: 'The root is read-only and has no such path: make it first.',
     ENOTDIR: 'A directory can only be mounted on a directory, a file on a file.',
   })
   attachTo(context, mount, opened, what, why)
   context.stage.release(opened)
-}
-
-const makeInOwn = (context: PlanContext, root: PlannedRoot, path: string, make: MakeTarget): void => {
-  const { stage } = context
-  const there = stage.label()
-  const words = { what: `make /${path} to mount on`, why: 'unless it is there' }
-  const branches = [{ errno: EEXIST, to: there }]
-  if (make === 'file')
-    stage.call(
-      words,
-      'mknodat',
-      [root.register, context.string(path), named(S_IFREG | 0o644, 'S_IFREG|0644'), 0],
-      branches,
-    )
-  else stage.call(words, 'mkdirat', [root.register, context.string(path), named(0o755, '0755')], branches)
-  stage.place(there)
 }
