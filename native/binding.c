@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ extern const uint8_t stage_image[] __attribute__((visibility("hidden")));
 extern const uint8_t stage_image_end[] __attribute__((visibility("hidden")));
 
 struct child;
+struct poll;
 
 /* How much memory of ended children is kept for those to come, rather than mapped and unmapped each time. */
 #define MAX_SPARE 8
@@ -52,6 +54,10 @@ struct instance {
     uint64_t ignored; /* signals that we ignore: bit n - 1 for signal n; looked up at the first start */
     struct child *spare;
     int spares;
+    bool prepared; /* for watch */
+    void *loop;    /* Node's event loop; NULL elsewhere */
+    struct poll *polls;
+    napi_async_context context;
     int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
     int epoll;  /* -1 before the first watch */
     int quit;   /* eventfd that ends the thread */
@@ -399,7 +405,85 @@ static napi_value binding_finish(napi_env env, napi_callback_info info) {
     return number(env, -error);
 }
 
-/* One thread waits for all descriptors, however many containers there are. */
+static void watch_call(napi_env env, struct instance *instance, napi_ref reference) {
+    napi_value callback, recv, exception;
+    napi_get_reference_value(env, reference, &callback);
+    napi_delete_reference(env, reference);
+    napi_get_global(env, &recv);
+    if (napi_make_callback(env, instance->context, recv, callback, 0, NULL, NULL) == napi_pending_exception) {
+        napi_get_and_clear_last_exception(env, &exception);
+        napi_fatal_exception(env, exception);
+    }
+}
+
+/* In Node a descriptor is watched by its own event loop. libuv's functions are part of the program; its types are
+ * opaque to us. */
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_poll_s uv_poll_t;
+#define UV_POLL 8
+#define UV_READABLE 1
+__attribute__((weak)) size_t uv_handle_size(int type);
+__attribute__((weak)) int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+__attribute__((weak)) int uv_poll_start(uv_poll_t *handle, int events, void (*callback)(uv_poll_t *, int, int));
+__attribute__((weak)) void uv_close(uv_poll_t *handle, void (*callback)(uv_poll_t *));
+
+struct poll {
+    struct instance *instance;
+    napi_env env;
+    napi_ref callback;
+    struct poll *next, **self; /* all that are watched */
+    _Alignas(16) uint8_t handle[];
+};
+
+static struct poll *poll_of(uv_poll_t *handle) { return (struct poll *)((uint8_t *)handle - offsetof(struct poll, handle)); }
+
+static void poll_free(uv_poll_t *handle) { free(poll_of(handle)); }
+
+static void poll_end(struct poll *poll) {
+    *poll->self = poll->next;
+    if (poll->next)
+        poll->next->self = poll->self;
+    uv_close((uv_poll_t *)poll->handle, poll_free);
+}
+
+static void poll_ready(uv_poll_t *handle, int status, int events) {
+    struct poll *poll = poll_of(handle);
+    napi_handle_scope scope;
+    (void)status;
+    (void)events;
+    napi_open_handle_scope(poll->env, &scope);
+    poll_end(poll);
+    watch_call(poll->env, poll->instance, poll->callback);
+    napi_close_handle_scope(poll->env, scope);
+}
+
+static int poll_begin(napi_env env, struct instance *instance, int fd, napi_value callback) {
+    struct poll *poll = calloc(1, sizeof *poll + uv_handle_size(UV_POLL));
+    if (!poll)
+        return -ENOMEM;
+    int error = uv_poll_init(instance->loop, (uv_poll_t *)poll->handle, fd);
+    if (error < 0) {
+        free(poll);
+        return error;
+    }
+    poll->instance = instance;
+    poll->env = env;
+    poll->next = instance->polls;
+    poll->self = &instance->polls;
+    if (poll->next)
+        poll->next->self = &poll->next;
+    instance->polls = poll;
+    napi_create_reference(env, callback, 1, &poll->callback);
+    return uv_poll_start((uv_poll_t *)poll->handle, UV_READABLE, poll_ready);
+}
+
+static void polls_stop(void *data) {
+    struct instance *instance = data;
+    while (instance->polls)
+        poll_end(instance->polls);
+}
+
+/* Elsewhere (Bun has no such loop) one thread waits for all descriptors, however many containers there are. */
 struct watch {
     int fd;
     napi_ref callback;
@@ -421,24 +505,17 @@ static void *watch_main(void *data) {
 static void watch_ready(napi_env env, napi_value unused, void *context, void *data) {
     struct watch *watch = data;
     struct instance *instance = context;
+    napi_ref callback = watch->callback;
     (void)unused;
     if (!env) {
         free(watch);
         return;
     }
-    napi_value callback, undefined;
     epoll_ctl(instance->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    napi_get_reference_value(env, watch->callback, &callback);
-    napi_delete_reference(env, watch->callback);
     free(watch);
     if (--instance->watched == 0)
         napi_unref_threadsafe_function(env, instance->ready);
-    napi_get_undefined(env, &undefined);
-    if (napi_call_function(env, undefined, callback, 0, NULL, NULL) == napi_pending_exception) {
-        napi_value exception;
-        napi_get_and_clear_last_exception(env, &exception);
-        napi_fatal_exception(env, exception);
-    }
+    watch_call(env, instance, callback);
 }
 
 static void watch_stop(void *data) {
@@ -477,11 +554,51 @@ static int watch_begin(napi_env env, struct instance *instance) {
         close(epoll);
         close(quit);
         instance->epoll = -1;
-        return error;
+        return -error;
     }
     napi_unref_threadsafe_function(env, instance->ready);
     napi_add_env_cleanup_hook(env, watch_stop, instance);
     return 0;
+}
+
+static int watch_add(napi_env env, struct instance *instance, int fd, napi_value callback) {
+    if (instance->epoll < 0) {
+        int error = watch_begin(env, instance);
+        if (error < 0)
+            return error;
+    }
+    struct watch *watch = malloc(sizeof *watch);
+    if (!watch)
+        return -ENOMEM;
+    watch->fd = fd;
+    napi_create_reference(env, callback, 1, &watch->callback);
+    if (instance->watched++ == 0)
+        napi_ref_threadsafe_function(env, instance->ready);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = watch};
+    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    int error = errno;
+    if (--instance->watched == 0)
+        napi_unref_threadsafe_function(env, instance->ready);
+    napi_delete_reference(env, watch->callback);
+    free(watch);
+    return -error;
+}
+
+/* Once for each environment: how it is told of readiness. */
+static void watch_prepare(napi_env env, struct instance *instance) {
+    napi_value global, name, resource;
+    bool bun = false;
+    instance->prepared = true;
+    napi_get_global(env, &global);
+    napi_has_named_property(env, global, "Bun", &bun);
+    napi_create_string_utf8(env, "tare", NAPI_AUTO_LENGTH, &name);
+    napi_create_object(env, &resource);
+    napi_async_init(env, resource, name, &instance->context);
+    if (!bun && uv_poll_init && napi_get_uv_event_loop(env, (struct uv_loop_s **)&instance->loop) == napi_ok)
+        napi_add_env_cleanup_hook(env, polls_stop, instance);
+    else
+        instance->loop = NULL;
 }
 
 /* watch(fd, callback): calls back once, when the descriptor is readable or its other end is gone. The descriptor
@@ -497,28 +614,9 @@ static napi_value binding_watch(napi_env env, napi_callback_info info) {
     if (type != napi_function || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
         return type_error(env, "watch: takes a descriptor and a function");
     struct instance *instance = instance_of(env);
-    if (instance->epoll < 0) {
-        int error = watch_begin(env, instance);
-        if (error)
-            return number(env, -error);
-    }
-    struct watch *watch = malloc(sizeof *watch);
-    if (!watch)
-        return number(env, -ENOMEM);
-    watch->fd = fd;
-    napi_create_reference(env, argv[1], 1, &watch->callback);
-    if (instance->watched++ == 0)
-        napi_ref_threadsafe_function(env, instance->ready);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = watch};
-    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-        int error = errno;
-        if (--instance->watched == 0)
-            napi_unref_threadsafe_function(env, instance->ready);
-        napi_delete_reference(env, watch->callback);
-        free(watch);
-        return number(env, -error);
-    }
-    return number(env, 0);
+    if (!instance->prepared)
+        watch_prepare(env, instance);
+    return number(env, instance->loop ? poll_begin(env, instance, fd, argv[1]) : watch_add(env, instance, fd, argv[1]));
 }
 
 static void instance_free(napi_env env, void *data, void *hint) {
