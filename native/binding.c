@@ -1,10 +1,11 @@
-/* The Node-API addon: what TypeScript can't do by itself. Six functions:
+/* The Node-API addon: what TypeScript can't do by itself. Seven functions:
  *
  *     syscall(nr, ...args)     a raw system call
  *     address(buffer)          the address of a buffer, for structures that point to others
  *     start(…)                 starts the stage
  *     proceed(child)           lets a stage go on that waits for its id maps
  *     finish(child)            after its end: why it could not become the stage
+ *     unwatch(fd)              no such notice any more
  *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended
  *
  * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */
@@ -430,6 +431,7 @@ __attribute__((weak)) void uv_close(uv_poll_t *handle, void (*callback)(uv_poll_
 struct poll {
     struct instance *instance;
     napi_env env;
+    int fd;
     napi_ref callback;
     struct poll *next, **self; /* all that are watched */
     _Alignas(16) uint8_t handle[];
@@ -467,6 +469,7 @@ static int poll_begin(napi_env env, struct instance *instance, int fd, napi_valu
         return error;
     }
     poll->instance = instance;
+    poll->fd = fd;
     poll->env = env;
     poll->next = instance->polls;
     poll->self = &instance->polls;
@@ -619,6 +622,27 @@ static napi_value binding_watch(napi_env env, napi_callback_info info) {
     return number(env, instance->loop ? poll_begin(env, instance, fd, argv[1]) : watch_add(env, instance, fd, argv[1]));
 }
 
+/* unwatch(fd): whether the descriptor is no longer watched; else its callback will still come. */
+static napi_value binding_unwatch(napi_env env, napi_callback_info info) {
+    size_t argc = 1;
+    napi_value argv[1], result;
+    int32_t fd;
+    bool found = false;
+    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    if (argc < 1 || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
+        return type_error(env, "unwatch: takes a descriptor");
+    for (struct poll *poll = instance_of(env)->polls; poll; poll = poll->next) {
+        if (poll->fd != fd)
+            continue;
+        napi_delete_reference(env, poll->callback);
+        poll_end(poll);
+        found = true;
+        break;
+    }
+    napi_get_boolean(env, found, &result);
+    return result;
+}
+
 static void instance_free(napi_env env, void *data, void *hint) {
     struct instance *instance = data;
     (void)env;
@@ -645,6 +669,7 @@ NAPI_MODULE_INIT() {
         {"start", NULL, binding_start, NULL, NULL, NULL, napi_enumerable, NULL},
         {"proceed", NULL, binding_proceed, NULL, NULL, NULL, napi_enumerable, NULL},
         {"finish", NULL, binding_finish, NULL, NULL, NULL, napi_enumerable, NULL},
+        {"unwatch", NULL, binding_unwatch, NULL, NULL, NULL, napi_enumerable, NULL},
         {"watch", NULL, binding_watch, NULL, NULL, NULL, napi_enumerable, NULL},
     };
     napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -7,24 +7,44 @@ export interface Collected {
   readonly truncated: boolean
 }
 
-/** Reads a stream to its end, and calls `overflow` once if there is more than `limit` bytes; the rest is dropped. */
+/** Keeps up to `limit` bytes, and calls `overflow` once if there is more; the rest is dropped. */
+export class Collector {
+  readonly #limit: number
+  readonly #overflow: () => void
+  readonly #chunks: Buffer[] = []
+  #size = 0
+  #truncated = false
+
+  constructor(limit: number, overflow: () => void) {
+    this.#limit = limit
+    this.#overflow = overflow
+  }
+
+  /** Takes the bytes over. */
+  add(chunk: Buffer): void {
+    const room = this.#limit - this.#size
+    if (chunk.length > room && !this.#truncated) {
+      this.#truncated = true
+      this.#overflow()
+    }
+    if (room <= 0) return
+    // Little is copied, so that a few bytes don't keep a whole buffer.
+    const part = chunk.length > room ? chunk.subarray(0, room) : chunk
+    this.#chunks.push(part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part)
+    this.#size += part.length
+  }
+
+  get result(): Collected {
+    return { bytes: Buffer.concat(this.#chunks, this.#size), truncated: this.#truncated }
+  }
+}
+
+/** Reads a stream to its end into a {@link Collector}. */
 export const collect = (stream: Readable, limit: number, overflow: () => void): Promise<Collected> =>
   new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    let truncated = false
-    stream.on('data', (chunk: Buffer) => {
-      const room = limit - size
-      if (chunk.length > room && !truncated) {
-        truncated = true
-        overflow()
-      }
-      if (room <= 0) return
-      const part = chunk.length > room ? chunk.subarray(0, room) : chunk
-      chunks.push(part)
-      size += part.length
-    })
-    const end = (): void => resolve({ bytes: Buffer.concat(chunks, size), truncated })
+    const collector = new Collector(limit, overflow)
+    stream.on('data', (chunk: Buffer) => collector.add(chunk))
+    const end = (): void => resolve(collector.result)
     stream.once('close', end)
     // A terminal ends with an error (EIO): what came before counts.
     stream.once('error', end)

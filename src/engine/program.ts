@@ -6,8 +6,9 @@ import { signalName, signalNumber } from '../linux/signal.ts'
 import type { Ended, RunningProgram } from '../runtime/running.ts'
 import { parseBytes, parseDuration } from '../runtime/units.ts'
 import type { Collected } from './collect.ts'
-import { collect, linesOf } from './collect.ts'
+import { linesOf } from './collect.ts'
 import type { ProgramOptions } from './options.ts'
+import type { Output } from './output.ts'
 import type { Stdio } from './stdio.ts'
 
 /** What became of a program. */
@@ -84,8 +85,8 @@ export class Program implements Promise<Result> {
   readonly #result: Promise<Result>
   #running: RunningProgram | undefined
   #pending: number | undefined
-  readonly #taken = new Set<Readable>()
-  readonly #collecting = new Set<Readable>()
+  readonly #taken = new Set<Output>()
+  readonly #collecting = new Set<Output>()
 
   /** `parts` may throw: then the promise rejects. */
   constructor(parts: () => ProgramParts) {
@@ -106,11 +107,11 @@ export class Program implements Promise<Result> {
 
   /** What the program writes; undefined where it goes elsewhere. With a terminal, errors too. */
   get stdout(): Readable | undefined {
-    return this.#parts?.stdio.stdout
+    return this.#parts?.stdio.stdout?.stream
   }
 
   get stderr(): Readable | undefined {
-    return this.#parts?.stdio.stderr
+    return this.#parts?.stdio.stderr?.stream
   }
 
   /** The id, on the host, of the container's PID 1, or of the program in it; undefined until it is started. */
@@ -139,7 +140,8 @@ export class Program implements Promise<Result> {
    * with `buffer: false`. Throws what the promise rejects with.
    */
   async *lines(): AsyncGenerator<string, void, undefined> {
-    if (this.stdout !== undefined) yield* linesOf(this.#take(this.stdout), this.#parts?.watch.maxBuffer ?? MAX_BUFFER)
+    const output = this.#parts?.stdio.stdout
+    if (output !== undefined) yield* linesOf(this.#take(output), this.#parts?.watch.maxBuffer ?? MAX_BUFFER)
     await this.#result
   }
 
@@ -161,15 +163,15 @@ export class Program implements Promise<Result> {
     return this.#result.finally(settled)
   }
 
-  #take(stream: Readable): Readable {
-    if (this.#collecting.has(stream))
+  #take(output: Output): Readable {
+    if (this.#collecting.has(output))
       throw new TareError({
         operation: 'read the lines',
         reason: 'the output is being collected already',
         hint: 'Call lines() at once, or with buffer: false.',
       })
-    this.#taken.add(stream)
-    return stream
+    this.#taken.add(output)
+    return output.stream
   }
 
   async #run({ stdio, watch, start }: ProgramParts, began: number): Promise<Result> {
@@ -200,6 +202,10 @@ export class Program implements Promise<Result> {
     stdio.handOver()
     const connected = stdio.connect(this.#running)
     if (this.#pending !== undefined) this.#running.signal(this.#pending)
+    const settle = (): void => {
+      stdio.stdout?.settle()
+      stdio.stderr?.settle()
+    }
     const outputs = [this.#collect(stdio.stdout, watch, end), this.#collect(stdio.stderr, watch, end)] as const
     try {
       const ended = await this.#running.ended.catch((error: unknown) => {
@@ -207,6 +213,7 @@ export class Program implements Promise<Result> {
         if ((timedOut || aborted) && error instanceof TareError && error.code === 'ERR_TARE_KILLED') return KILLED
         throw error
       })
+      settle()
       const [stdout, stderr] = await Promise.all(outputs)
       await connected
       if (aborted) throw signal?.reason
@@ -214,15 +221,16 @@ export class Program implements Promise<Result> {
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
+      settle()
       // Nobody reads any more what is written to it.
       stdio.stdin?.destroy()
     }
   }
 
-  #collect(stream: Readable | undefined, { buffer, maxBuffer }: Watch, end: () => void): Promise<Collected> {
-    if (stream === undefined || !buffer || this.#taken.has(stream)) return Promise.resolve(NOTHING)
-    this.#collecting.add(stream)
-    return collect(stream, maxBuffer, end)
+  #collect(output: Output | undefined, { buffer, maxBuffer }: Watch, end: () => void): Promise<Collected> {
+    if (output === undefined || !buffer || this.#taken.has(output)) return Promise.resolve(NOTHING)
+    this.#collecting.add(output)
+    return output.collect(maxBuffer, end)
   }
 }
 

@@ -1,19 +1,23 @@
-import { closeSync, openSync, write } from 'node:fs'
+import { closeSync, write } from 'node:fs'
 import { Socket } from 'node:net'
 import { PassThrough, Readable, Writable, pipeline } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { InputError } from '../linux/error.ts'
+import { AT_FDCWD, O_CLOEXEC, O_RDWR } from '../linux/fcntl.ts'
+import { syscall } from '../linux/syscall.ts'
 import { Descriptors } from '../runtime/descriptors.ts'
 import type { RunningProgram } from '../runtime/running.ts'
 import { makePipe } from '../runtime/stage.ts'
 import type { OutputOption, ProgramOptions } from './options.ts'
+import type { Output } from './output.ts'
+import { PipeOutput, streamOutput } from './output.ts'
 
 /** Standard input, output and error of a program: its descriptors, and our ends of them as streams. */
 export interface Stdio {
   readonly descriptors: readonly [stdin: number, stdout: number, stderr: number]
   readonly stdin: Writable | undefined
-  readonly stdout: Readable | undefined
-  readonly stderr: Readable | undefined
+  readonly stdout: Output | undefined
+  readonly stderr: Output | undefined
   /** To be called when the container is on its way. */
   readonly connect: (running: RunningProgram) => Promise<void>
   /** Closes the program's descriptors on this side; to be called once it has them. */
@@ -21,6 +25,9 @@ export interface Stdio {
   /** Gives all up. */
   readonly abandon: () => void
 }
+
+const openNothing = (): number =>
+  syscall({ operation: 'open', target: '/dev/null' }, 'openat', AT_FDCWD, '/dev/null', O_RDWR | O_CLOEXEC, 0)
 
 const OUTPUTS: readonly OutputOption[] = ['pipe', 'inherit', 'ignore']
 
@@ -42,16 +49,17 @@ const feed = (source: Readable, sink: Socket): void => {
 export const makeStdio = (options: ProgramOptions): Stdio => {
   const { stdin = 'ignore' } = options
   const theirs = new Descriptors()
-  const ours = new Descriptors()
   let nothing: number | undefined
-  const ignored = (): number => (nothing ??= theirs.add(openSync('/dev/null', 'r+')))
-  const streams: { stdin?: Socket; stdout?: Readable; stderr?: Readable } = {}
+  const ignored = (): number => (nothing ??= theirs.add(openNothing()))
+  const streams: { stdin?: Socket; stdout?: PipeOutput; stderr?: PipeOutput } = {}
   const output = (option: OutputOption, what: 'stdout' | 'stderr', own: number): number => {
     if (check(option, what) === 'inherit') return own
     if (option === 'ignore') return ignored()
     const [read, end] = makePipe()
-    ours.add(read)
-    streams[what] = new Socket({ fd: ours.release(read), readable: true, writable: false })
+    const ours = new PipeOutput(read)
+    streams[what] = ours
+    // Not collected, it is somebody's to read, now or later.
+    if (options.buffer === false) void ours.stream
     return theirs.add(end)
   }
   const input = (): number => {
@@ -94,7 +102,6 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
     }
   } catch (error) {
     theirs.closeAll()
-    ours.closeAll()
     for (const stream of Object.values(streams)) stream.destroy()
     throw error
   }
@@ -107,11 +114,11 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
 export const makeTerminal = (): Stdio => {
   const stdin = new PassThrough()
   const stdout = new PassThrough()
-  const nothing = openSync('/dev/null', 'r+')
+  const nothing = openNothing()
   return {
     descriptors: [nothing, nothing, nothing],
     stdin,
-    stdout,
+    stdout: streamOutput(stdout),
     stderr: undefined,
     handOver: () => closeSync(nothing),
     connect: async (running) => {

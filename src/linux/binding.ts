@@ -11,6 +11,7 @@ interface Binding {
   proceed(child: bigint): number
   finish(child: bigint): number
   watch(fd: number, callback: () => void): number
+  unwatch(fd: number): boolean
 }
 
 const load = (): Binding => {

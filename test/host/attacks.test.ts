@@ -165,6 +165,19 @@ test('masks and read-only mounts stay, and nothing can be mounted', { skip }, as
     for (const seccomp of ['default', 'unconfined'] as const) assert.equal(await sh(script, { ...kind, seccomp }), '')
 })
 
+test('CAP_SYS_ADMIN in a user namespace takes masks down, and gives no power over the host', { skip }, async (t) => {
+  nothingLeft(t)
+  const script = `
+    umount /proc/sys && umount /proc/keys && mount -o remount,rw,bind /usr && echo down
+    for path in /proc/sys/kernel/core_pattern /proc/sys/kernel/modprobe /proc/sys/vm/drop_caches /proc/sysrq-trigger /usr/bin/x; do
+      (echo x >$path) 2>/dev/null && echo wrote $path
+    done
+    mkdir /tmp/m; for type in devtmpfs ext4; do mount -t $type /dev/vda /tmp/m 2>/dev/null && echo mounted $type; done
+    true
+  `
+  assert.deepEqual(await lines(script, { capAdd: ['SYS_ADMIN'] }), ['down'])
+})
+
 test('what changes the whole host is not to be written', { skip }, async (t) => {
   nothingLeft(t)
   const paths = [
