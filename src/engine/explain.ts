@@ -4,9 +4,10 @@ import type { Step } from '../plan/step.ts'
 import { planContainer } from '../runtime/plan.ts'
 import { cgroupSteps, cloneSteps, proceedSteps } from './explain-start.ts'
 import type { OwnStep } from './explain-start.ts'
+import { checkOptions } from './check-options.ts'
 import type { RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
-import { checkCommand, checkOptions, resolveContainer } from './resolve.ts'
+import { checkCommand, resolveContainer } from './resolve.ts'
 
 /** How many steps an {@link Explanation} has. */
 export interface ExplanationCounts {

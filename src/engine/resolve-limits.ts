@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { blockDeviceOf } from '../linux/cgroup/block-device.ts'
-import type { Amount, CgroupLimits, IoDeviceLimits } from '../linux/cgroup/limits.ts'
+import type { Amount, BlockDevice, CgroupLimits, IoDeviceLimits } from '../linux/cgroup/limits.ts'
 import { InputError } from '../linux/error.ts'
 import { parseBytes, parseCpus } from '../runtime/units.ts'
 import type { ContainerOptions, DeviceRate } from './options.ts'
@@ -16,10 +16,19 @@ const deviceRates = (options: ContainerOptions): readonly IoDeviceLimits[] => {
   ]
   return rates.flatMap(([list, key, name]) =>
     (list ?? []).map(({ device, rate }): IoDeviceLimits => ({
-      ...blockDeviceOf(device),
+      ...blockDevice(device, name),
       [key]: parseBytes(rate, name),
     })),
   )
+}
+
+const blockDevice = (path: string, what: string): BlockDevice => {
+  if (statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true) return blockDeviceOf(path)
+  throw new InputError({
+    operation: `use ${path} for ${what}`,
+    reason: 'it is not a block device',
+    hint: 'lsblk(8) lists them.',
+  })
 }
 
 const hasSwap = (): boolean => readFileSync('/proc/swaps', 'ascii').trim().split('\n').length > 1

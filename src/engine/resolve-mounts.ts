@@ -3,6 +3,7 @@ import { isAbsolute, normalize, resolve } from 'node:path'
 import { InputError } from '../linux/error.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
 import type { Mount } from '../runtime/spec.ts'
+import { checkOptions } from './check-options.ts'
 import { parseBytes } from '../runtime/units.ts'
 import type { BindMount, MountOption, OverlayMount, TmpfsMount } from './options.ts'
 
@@ -110,9 +111,16 @@ const overlay = (option: OverlayMount, size: number): Mount => {
   }
 }
 
+const KEYS: Readonly<Record<NonNullable<MountOption['type']>, readonly string[]>> = {
+  bind: ['type', 'source', 'target', 'readOnly', 'recursive', 'propagation', 'noExec', 'privileged', 'idmap'],
+  tmpfs: ['type', 'target', 'size', 'mode', 'readOnly', 'exec'],
+  overlay: ['type', 'lower', 'target', 'keep', 'readOnly'],
+}
+
 /** Checks mounts and fills in what was left out; `size` bounds overlays that are kept in memory. */
 export const resolveMounts = (options: readonly MountOption[], size: number): readonly Mount[] =>
   options.map((option): Mount => {
+    checkOptions(option, KEYS[option.type ?? 'bind'] ?? ['type'], 'mount option')
     switch (option.type) {
       case 'tmpfs':
         return tmpfs(option)

@@ -7,7 +7,6 @@ import { idOutside } from '../linux/idmap.ts'
 import { readPlanHost } from '../runtime/host.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import type { CgroupSpec, ContainerSpec, Mount, UserNamespace } from '../runtime/spec.ts'
-import { suggest } from '../linux/suggest.ts'
 import { DEVICE_RULES, resolveDevices, withDefaults } from './devices.ts'
 import type { ContainerOptions, ProgramOptions } from './options.ts'
 import { resolveLimits } from './resolve-limits.ts'
@@ -41,20 +40,6 @@ const WRITABLE = ['/tmp', '/run', '/var/tmp'] as const
 export interface Resolved {
   readonly spec: ContainerSpec
   readonly host: PlanHost
-}
-
-/** Throws for an option that isn't one, with the one that was meant. */
-export const checkOptions = (options: object, known: readonly string[]): void => {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue
-    const meant = suggest(name, known)
-    throw new InputError({
-      operation: 'use option',
-      target: name,
-      reason: 'there is none of that name',
-      hint: meant === undefined ? `There is ${known.join(', ')}.` : `Did you mean ${meant}?`,
-    })
-  }
 }
 
 export const checkCommand = (command: readonly string[]): readonly string[] => {

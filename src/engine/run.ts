@@ -1,10 +1,11 @@
 import type { Fault } from '../runtime/fault.ts'
 import { planContainer } from '../runtime/plan.ts'
 import { startContainer } from '../runtime/start.ts'
+import { checkOptions } from './check-options.ts'
 import type { RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program, resolveWatch } from './program.ts'
-import { checkCommand, checkOptions, resolveContainer } from './resolve.ts'
+import { checkCommand, resolveContainer } from './resolve.ts'
 import { makeStdio, makeTerminal } from './stdio.ts'
 
 const RUN_OPTIONS: readonly string[] = [...CONTAINER_OPTIONS, ...PROGRAM_OPTIONS]
