@@ -5,27 +5,20 @@
  *     start(…)                 starts the stage
  *     proceed(child)           lets a stage go on that waits for its id maps
  *     finish(child)            after its end: why it could not become the stage
- *     unwatch(fd)              no such notice any more
- *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended
+ *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended (watch.c)
+ *     unwatch(fd)              no such notice any more (watch.c)
  *
  * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */
 #define _GNU_SOURCE
-#define NAPI_VERSION 8
-#include <node_api.h>
+#include "instance.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -44,39 +37,6 @@ __asm__(".section .rodata\n.balign 16\n.globl stage_image\n.hidden stage_image\n
         ".globl stage_image_end\n.hidden stage_image_end\nstage_image_end:\n.previous\n");
 extern const uint8_t stage_image[] __attribute__((visibility("hidden")));
 extern const uint8_t stage_image_end[] __attribute__((visibility("hidden")));
-
-struct child;
-struct poll;
-
-/* How much memory of ended children is kept for those to come, rather than mapped and unmapped each time. */
-#define MAX_SPARE 8
-
-struct instance {
-    uint64_t ignored; /* signals that we ignore: bit n - 1 for signal n; looked up at the first start */
-    struct child *spare;
-    int spares;
-    bool prepared; /* for watch */
-    void *loop;    /* Node's event loop; NULL elsewhere */
-    struct poll *polls;
-    napi_async_context context;
-    int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
-    int epoll;  /* -1 before the first watch */
-    int quit;   /* eventfd that ends the thread */
-    pthread_t thread;
-    napi_threadsafe_function ready;
-    uint32_t watched;
-};
-
-static napi_value number(napi_env env, int64_t value) {
-    napi_value result;
-    napi_create_int64(env, value, &result);
-    return result;
-}
-
-static napi_value type_error(napi_env env, const char *message) {
-    napi_throw_type_error(env, NULL, message);
-    return NULL;
-}
 
 static bool buffer_address(napi_env env, napi_value value, void **address) {
     bool is;
@@ -267,12 +227,6 @@ __asm__(".text\n.globl stage_clone\n.hidden stage_clone\n.type stage_clone, %fun
         "1: ret\n.size stage_clone, .-stage_clone\n");
 #endif
 
-static struct instance *instance_of(napi_env env) {
-    void *data;
-    napi_get_instance_data(env, &data);
-    return data;
-}
-
 static struct child *child_take(struct instance *instance) {
     struct child *child = instance->spare;
     if (child) {
@@ -404,243 +358,6 @@ static napi_value binding_finish(napi_env env, napi_callback_info info) {
     int error = child->error;
     child_give(instance_of(env), child);
     return number(env, -error);
-}
-
-static void watch_call(napi_env env, struct instance *instance, napi_ref reference) {
-    napi_value callback, recv, exception;
-    napi_get_reference_value(env, reference, &callback);
-    napi_delete_reference(env, reference);
-    napi_get_global(env, &recv);
-    if (napi_make_callback(env, instance->context, recv, callback, 0, NULL, NULL) == napi_pending_exception) {
-        napi_get_and_clear_last_exception(env, &exception);
-        napi_fatal_exception(env, exception);
-    }
-}
-
-/* In Node a descriptor is watched by its own event loop. libuv's functions are part of the program; its types are
- * opaque to us. */
-typedef struct uv_loop_s uv_loop_t;
-typedef struct uv_poll_s uv_poll_t;
-#define UV_POLL 8
-#define UV_READABLE 1
-__attribute__((weak)) size_t uv_handle_size(int type);
-__attribute__((weak)) int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
-__attribute__((weak)) int uv_poll_start(uv_poll_t *handle, int events, void (*callback)(uv_poll_t *, int, int));
-__attribute__((weak)) void uv_close(uv_poll_t *handle, void (*callback)(uv_poll_t *));
-
-struct poll {
-    struct instance *instance;
-    napi_env env;
-    int fd;
-    napi_ref callback;
-    struct poll *next, **self; /* all that are watched */
-    _Alignas(16) uint8_t handle[];
-};
-
-static struct poll *poll_of(uv_poll_t *handle) { return (struct poll *)((uint8_t *)handle - offsetof(struct poll, handle)); }
-
-static void poll_free(uv_poll_t *handle) { free(poll_of(handle)); }
-
-static void poll_end(struct poll *poll) {
-    *poll->self = poll->next;
-    if (poll->next)
-        poll->next->self = poll->self;
-    uv_close((uv_poll_t *)poll->handle, poll_free);
-}
-
-static void poll_ready(uv_poll_t *handle, int status, int events) {
-    struct poll *poll = poll_of(handle);
-    napi_handle_scope scope;
-    (void)status;
-    (void)events;
-    napi_open_handle_scope(poll->env, &scope);
-    poll_end(poll);
-    watch_call(poll->env, poll->instance, poll->callback);
-    napi_close_handle_scope(poll->env, scope);
-}
-
-static int poll_begin(napi_env env, struct instance *instance, int fd, napi_value callback) {
-    struct poll *poll = calloc(1, sizeof *poll + uv_handle_size(UV_POLL));
-    if (!poll)
-        return -ENOMEM;
-    int error = uv_poll_init(instance->loop, (uv_poll_t *)poll->handle, fd);
-    if (error < 0) {
-        free(poll);
-        return error;
-    }
-    poll->instance = instance;
-    poll->fd = fd;
-    poll->env = env;
-    poll->next = instance->polls;
-    poll->self = &instance->polls;
-    if (poll->next)
-        poll->next->self = &poll->next;
-    instance->polls = poll;
-    napi_create_reference(env, callback, 1, &poll->callback);
-    return uv_poll_start((uv_poll_t *)poll->handle, UV_READABLE, poll_ready);
-}
-
-static void polls_stop(void *data) {
-    struct instance *instance = data;
-    while (instance->polls)
-        poll_end(instance->polls);
-}
-
-/* Elsewhere (Bun has no such loop) one thread waits for all descriptors, however many containers there are. */
-struct watch {
-    int fd;
-    napi_ref callback;
-};
-
-static void *watch_main(void *data) {
-    struct instance *instance = data;
-    for (;;) {
-        struct epoll_event events[64];
-        int count = epoll_wait(instance->epoll, events, 64, -1);
-        for (int i = 0; i < count; i++) {
-            if (!events[i].data.ptr)
-                return NULL;
-            napi_call_threadsafe_function(instance->ready, events[i].data.ptr, napi_tsfn_nonblocking);
-        }
-    }
-}
-
-static void watch_ready(napi_env env, napi_value unused, void *context, void *data) {
-    struct watch *watch = data;
-    struct instance *instance = context;
-    napi_ref callback = watch->callback;
-    (void)unused;
-    if (!env) {
-        free(watch);
-        return;
-    }
-    epoll_ctl(instance->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    free(watch);
-    if (--instance->watched == 0)
-        napi_unref_threadsafe_function(env, instance->ready);
-    watch_call(env, instance, callback);
-}
-
-static void watch_stop(void *data) {
-    struct instance *instance = data;
-    uint64_t one = 1;
-    if (write(instance->quit, &one, sizeof one) == sizeof one)
-        pthread_join(instance->thread, NULL);
-    close(instance->quit);
-    close(instance->epoll);
-    instance->epoll = -1;
-}
-
-static int watch_begin(napi_env env, struct instance *instance) {
-    napi_value name;
-    int error = 0;
-    int epoll = epoll_create1(EPOLL_CLOEXEC), quit = eventfd(0, EFD_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    if (epoll < 0 || quit < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, quit, &event) < 0)
-        error = errno;
-    napi_create_string_utf8(env, "tare", NAPI_AUTO_LENGTH, &name);
-    if (!error && napi_create_threadsafe_function(env, NULL, NULL, name, 0, 1, NULL, NULL, instance, watch_ready, &instance->ready) != napi_ok)
-        error = ENOMEM;
-    if (!error) {
-        instance->epoll = epoll;
-        instance->quit = quit;
-        /* The thread takes no signal: those are the main thread's. */
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        error = pthread_create(&instance->thread, NULL, watch_main, instance);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (error)
-            napi_release_threadsafe_function(instance->ready, napi_tsfn_abort);
-    }
-    if (error) {
-        close(epoll);
-        close(quit);
-        instance->epoll = -1;
-        return -error;
-    }
-    napi_unref_threadsafe_function(env, instance->ready);
-    napi_add_env_cleanup_hook(env, watch_stop, instance);
-    return 0;
-}
-
-static int watch_add(napi_env env, struct instance *instance, int fd, napi_value callback) {
-    if (instance->epoll < 0) {
-        int error = watch_begin(env, instance);
-        if (error < 0)
-            return error;
-    }
-    struct watch *watch = malloc(sizeof *watch);
-    if (!watch)
-        return -ENOMEM;
-    watch->fd = fd;
-    napi_create_reference(env, callback, 1, &watch->callback);
-    if (instance->watched++ == 0)
-        napi_ref_threadsafe_function(env, instance->ready);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = watch};
-    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
-        return 0;
-    int error = errno;
-    if (--instance->watched == 0)
-        napi_unref_threadsafe_function(env, instance->ready);
-    napi_delete_reference(env, watch->callback);
-    free(watch);
-    return -error;
-}
-
-/* Once for each environment: how it is told of readiness. */
-static void watch_prepare(napi_env env, struct instance *instance) {
-    napi_value global, name, resource;
-    bool bun = false;
-    instance->prepared = true;
-    napi_get_global(env, &global);
-    napi_has_named_property(env, global, "Bun", &bun);
-    napi_create_string_utf8(env, "tare", NAPI_AUTO_LENGTH, &name);
-    napi_create_object(env, &resource);
-    napi_async_init(env, resource, name, &instance->context);
-    if (!bun && uv_poll_init && napi_get_uv_event_loop(env, (struct uv_loop_s **)&instance->loop) == napi_ok)
-        napi_add_env_cleanup_hook(env, polls_stop, instance);
-    else
-        instance->loop = NULL;
-}
-
-/* watch(fd, callback): calls back once, when the descriptor is readable or its other end is gone. The descriptor
- * must stay open until then. While something is watched, the process stays. */
-static napi_value binding_watch(napi_env env, napi_callback_info info) {
-    size_t argc = 2;
-    napi_value argv[2];
-    int32_t fd;
-    napi_valuetype type = napi_undefined;
-    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc == 2)
-        napi_typeof(env, argv[1], &type);
-    if (type != napi_function || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
-        return type_error(env, "watch: takes a descriptor and a function");
-    struct instance *instance = instance_of(env);
-    if (!instance->prepared)
-        watch_prepare(env, instance);
-    return number(env, instance->loop ? poll_begin(env, instance, fd, argv[1]) : watch_add(env, instance, fd, argv[1]));
-}
-
-/* unwatch(fd): whether the descriptor is no longer watched; else its callback will still come. */
-static napi_value binding_unwatch(napi_env env, napi_callback_info info) {
-    size_t argc = 1;
-    napi_value argv[1], result;
-    int32_t fd;
-    bool found = false;
-    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc < 1 || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
-        return type_error(env, "unwatch: takes a descriptor");
-    for (struct poll *poll = instance_of(env)->polls; poll; poll = poll->next) {
-        if (poll->fd != fd)
-            continue;
-        napi_delete_reference(env, poll->callback);
-        poll_end(poll);
-        found = true;
-        break;
-    }
-    napi_get_boolean(env, found, &result);
-    return result;
 }
 
 static void instance_free(napi_env env, void *data, void *hint) {

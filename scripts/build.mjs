@@ -37,11 +37,17 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
   const shared = ['native/syscall.h', 'scripts/build.mjs'].map((file) => join(root, file))
   const stageSources = [...shared, ...['plan.h', 'walk.h', 'stage.c'].map((file) => join(root, 'native', file))]
   if (stale(stage, stageSources)) run(cc, [...stageFlags, ...warnings, '-o', stage, 'native/stage.c'])
-  if (stale(addon, [...shared, stage, join(root, 'native/binding.c')])) {
+  if (
+    stale(addon, [
+      ...shared,
+      stage,
+      ...['binding.c', 'watch.c', 'instance.h'].map((file) => join(root, 'native', file)),
+    ])
+  ) {
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'))
     run(cc, [
       '-std=gnu11', '-O2', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-fno-stack-protector', ...warnings,
-      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', '-Wl,-z,noexecstack,-z,relro,-z,now',
+      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', 'native/watch.c', '-Wl,-z,noexecstack,-z,relro,-z,now',
     ]) // prettier-ignore
   }
 }

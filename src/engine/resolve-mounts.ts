@@ -120,7 +120,8 @@ const KEYS: Readonly<Record<NonNullable<MountOption['type']>, readonly string[]>
 /** Checks mounts and fills in what was left out; `size` bounds overlays that are kept in memory. */
 export const resolveMounts = (options: readonly MountOption[], size: number): readonly Mount[] =>
   options.map((option): Mount => {
-    checkOptions(option, KEYS[option.type ?? 'bind'] ?? ['type'], 'mount option')
+    const known: readonly string[] | undefined = KEYS[option.type ?? 'bind']
+    if (known !== undefined) checkOptions(option, known, 'mount option')
     switch (option.type) {
       case 'tmpfs':
         return tmpfs(option)
