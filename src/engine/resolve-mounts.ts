@@ -1,7 +1,14 @@
 import { statSync } from 'node:fs'
 import { isAbsolute, normalize, resolve } from 'node:path'
 import { InputError } from '../linux/error.ts'
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
+import type { Propagation } from '../linux/mount-flags.ts'
+import {
+  PROPAGATION_FLAGS,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+} from '../linux/mount-flags.ts'
 import type { Mount } from '../runtime/spec.ts'
 import { checkOptions } from './check-options.ts'
 import { parseBytes } from '../runtime/units.ts'
@@ -57,6 +64,15 @@ const target = (path: string): string => {
   return normal
 }
 
+const checkPropagation = (propagation: Propagation | undefined): Propagation | undefined => {
+  if (propagation === undefined || propagation in PROPAGATION_FLAGS) return propagation
+  throw new InputError({
+    operation: 'use propagation',
+    target: JSON.stringify(propagation),
+    reason: `it is ${Object.keys(PROPAGATION_FLAGS).join(', ')}`,
+  })
+}
+
 const bind = (option: BindMount): Mount => {
   const source = resolve(option.source)
   const make = requirePath(source, 'the source of a mount')
@@ -70,7 +86,7 @@ const bind = (option: BindMount): Mount => {
       (option.privileged === true ? 0 : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV),
     recursive: option.recursive ?? true,
     make,
-    propagation: option.propagation,
+    propagation: checkPropagation(option.propagation),
     idmap: option.idmap ?? true,
   }
 }
