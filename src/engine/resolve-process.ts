@@ -11,7 +11,10 @@ import type { Capabilities, Rlimit, SeccompSpec } from '../runtime/spec.ts'
 import type { ContainerOptions } from './options.ts'
 import type { ResolvedUser } from './resolve-user.ts'
 
-/** What root in a container may do: as podman has it, which has been enough for most images for years. */
+/**
+ * What root in a container may do: as podman has it, which has been enough for most images for years, but for
+ * CAP_SETFCAP: with it, and a directory of the host, a file could get capabilities that are good on the host.
+ */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',
@@ -19,7 +22,6 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_FSETID',
   'CAP_KILL',
   'CAP_NET_BIND_SERVICE',
-  'CAP_SETFCAP',
   'CAP_SETGID',
   'CAP_SETPCAP',
   'CAP_SETUID',
@@ -64,8 +66,15 @@ export const resolveCapabilities = (options: ContainerOptions, user: ResolvedUse
   return { bounding, permitted: named, effective: named, inheritable: named, ambient: named }
 }
 
-/** The filter of system calls. A caller's own profile is compiled each time. */
-export const resolveSeccomp = (option: ContainerOptions['seccomp'], bounding: bigint): SeccompSpec | undefined => {
+/**
+ * The filter of system calls. A caller's own profile is compiled each time. `setuidFiles`: whether the default one lets
+ * files get set-user-id.
+ */
+export const resolveSeccomp = (
+  option: ContainerOptions['seccomp'],
+  bounding: bigint,
+  setuidFiles = true,
+): SeccompSpec | undefined => {
   if (option === 'unconfined') return undefined
   if (typeof option === 'string' && option !== 'default')
     throw new InputError({
@@ -75,7 +84,7 @@ export const resolveSeccomp = (option: ContainerOptions['seccomp'], bounding: bi
     })
   const compiled: SeccompProgram =
     option === undefined || option === 'default'
-      ? defaultSeccompProgram(capabilityNames(bounding))
+      ? defaultSeccompProgram(capabilityNames(bounding), { setuidFiles })
       : compileSeccomp(validateSeccompProfile(option, 'seccomp'))
   if (compiled.listener)
     throw new InputError({

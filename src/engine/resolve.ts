@@ -1,5 +1,5 @@
 import { InputError } from '../linux/error.ts'
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from '../linux/mount-flags.ts'
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
 import { capabilitySet, hasCapability } from '../linux/capability.ts'
 import { cgroupParent } from '../linux/cgroup/parent.ts'
 import { cgroupWrites } from '../linux/cgroup/writes.ts'
@@ -90,6 +90,10 @@ export const checkMapped = (userNamespace: UserNamespace, { uid, gid, groups }: 
       })
 }
 
+/** A directory of the host in which what root of the container makes is the host's root's. */
+const isRootsOwn = (mount: Mount): boolean =>
+  mount.kind === 'bind' && mount.idmap && (mount.attributes & MOUNT_ATTR_RDONLY) === 0
+
 const resolveCgroup = (
   options: ContainerOptions,
   host: PlanHost,
@@ -136,10 +140,11 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
       }))
     : []
   const capabilities = resolveCapabilities(options, user)
+  const mounts = [...rootfs.mounts, ...writable, ...resolveMounts(options.mounts ?? [], rootSize(options))]
   const spec: ContainerSpec = {
     root: rootfs.root,
     readOnlyRoot,
-    mounts: [...rootfs.mounts, ...writable, ...resolveMounts(options.mounts ?? [], rootSize(options))],
+    mounts,
     devices: withDefaults(resolveDevices(options.devices ?? [])),
     process: {
       args: command,
@@ -156,7 +161,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
       size: typeof options.tty === 'object' ? options.tty : undefined,
       init: options.init ?? true,
       newKeyring: options.seccomp !== undefined && options.seccomp !== 'default',
-      seccomp: resolveSeccomp(options.seccomp, capabilities.bounding),
+      seccomp: resolveSeccomp(options.seccomp, capabilities.bounding, !(host.privileged && mounts.some(isRootsOwn))),
     },
     hostname,
     userNamespace,

@@ -87,6 +87,53 @@ const CONDITIONAL: readonly SeccompSyscall[] = [
   ...FOREIGN_FAMILIES.map((family) => refuse(['socket'], 'EAFNOSUPPORT', [is(0, family)])),
 ]
 
+const S_ISUID = 0o4000
+const S_ISGID = 0o2000
+const O_CREAT = 0o100
+const O_TMPFILE = 0o20000000
+
+const has = (index: number, bit: number): SeccompArgument => ({
+  index,
+  op: 'SCMP_CMP_MASKED_EQ',
+  value: bit,
+  valueTwo: bit,
+})
+
+/** Calls that give a file its mode, and which argument that is. */
+const MODES: readonly (readonly [names: readonly string[], index: number])[] = [
+  [['chmod', 'fchmod', 'creat', 'mknod'], 1],
+  [['fchmodat', 'fchmodat2', 'mknodat'], 2],
+]
+/** Calls that do so only if they create it: which arguments are the flags and the mode. */
+const OPENS: readonly (readonly [name: string, flags: number, mode: number])[] = [
+  ['open', 1, 2],
+  ['openat', 2, 3],
+]
+
+/**
+ * No file gets set-user-id or set-group-id. In a directory of the host whose owners are mapped it would be the host's
+ * root's, and any user of the host could run it as root. openat2's arguments lie in memory: ENOSYS.
+ */
+const NO_SETUID_FILES: readonly SeccompSyscall[] = [
+  ...MODES.flatMap(([names, index]) => [
+    ...[S_ISUID, S_ISGID].map((bit) => refuse(names, 'EPERM', [has(index, bit)])),
+    allow(names, rest(index)),
+  ]),
+  ...OPENS.flatMap(([name, flags, mode]) => [
+    ...[O_CREAT, O_TMPFILE].flatMap((flag) =>
+      [S_ISUID, S_ISGID].map((bit) => refuse([name], 'EPERM', [has(flags, flag), has(mode, bit)])),
+    ),
+    allow([name], rest(flags)),
+  ]),
+  refuse(['openat2'], 'ENOSYS'),
+]
+const SETUID_CALLS: ReadonlySet<string> = new Set(NO_SETUID_FILES.flatMap(({ names }) => names))
+
+export interface DefaultSeccompOptions {
+  /** Whether files may get set-user-id and set-group-id. Default true. */
+  readonly setuidFiles?: boolean | undefined
+}
+
 /** Without the capability the kernel refuses the audit's messages in a way that stops PAM; this lets it go on. */
 const NO_AUDIT: readonly SeccompSyscall[] = [refuse(['socket'], 'EINVAL', [is(0, AF_NETLINK), is(2, NETLINK_AUDIT)])]
 
@@ -99,6 +146,7 @@ const NO_AUDIT: readonly SeccompSyscall[] = [refuse(['socket'], 'EINVAL', [is(0,
 export const defaultSeccompProfile = (
   capabilities: readonly string[],
   native: SeccompArchitecture = NATIVE_SECCOMP_ARCHITECTURE,
+  { setuidFiles = true }: DefaultSeccompOptions = {},
 ): SeccompProfile => {
   const granted = new Set(capabilities)
   const unlocked = new Set(
@@ -112,9 +160,10 @@ export const defaultSeccompProfile = (
     defaultErrnoRet: ERRNO['ENOSYS'] ?? 38,
     architectures: ARCHITECTURES[native] ?? [native],
     syscalls: [
-      allow([...ALLOWED, ...unlocked]),
+      allow([...ALLOWED, ...unlocked].filter((name) => setuidFiles || !SETUID_CALLS.has(name))),
       refuse([...new Set([...REFUSED, ...locked])], 'EPERM'),
       ...CONDITIONAL,
+      ...(setuidFiles ? [] : NO_SETUID_FILES),
       ...(granted.has('CAP_AUDIT_WRITE') ? [] : NO_AUDIT),
       allow(['socket'], rest(0)),
       ...(granted.has('CAP_SYS_ADMIN') ? [allow(['clone', 'clone3'])] : NO_NAMESPACES),
@@ -126,14 +175,15 @@ export const defaultSeccompProfile = (
 const programs = new Map<string, SeccompProgram>()
 
 /** {@link defaultSeccompProfile} compiled for this process's architecture, once for what makes a difference. */
-export const defaultSeccompProgram = (capabilities: readonly string[]): SeccompProgram => {
-  const key = [...new Set(capabilities)]
-    .filter((name) => name in PRIVILEGED || name === 'CAP_AUDIT_WRITE')
-    .toSorted()
-    .join(' ')
+export const defaultSeccompProgram = (
+  capabilities: readonly string[],
+  options: DefaultSeccompOptions = {},
+): SeccompProgram => {
+  const names = [...new Set(capabilities)].filter((name) => name in PRIVILEGED || name === 'CAP_AUDIT_WRITE').toSorted()
+  const key = [options.setuidFiles ?? true, ...names].join(' ')
   const known = programs.get(key)
   if (known !== undefined) return known
-  const program = compileSeccomp(defaultSeccompProfile(capabilities))
+  const program = compileSeccomp(defaultSeccompProfile(capabilities, NATIVE_SECCOMP_ARCHITECTURE, options))
   programs.set(key, program)
   return program
 }
