@@ -73,6 +73,8 @@ export interface ProgramParts {
   readonly stdio: Stdio
   readonly watch: Watch
   readonly start: () => Promise<RunningProgram>
+  /** Called if the program was never reached. */
+  readonly failed?: () => void
 }
 
 /**
@@ -174,7 +176,7 @@ export class Program implements Promise<Result> {
     return output.stream
   }
 
-  async #run({ stdio, watch, start }: ProgramParts, began: number): Promise<Result> {
+  async #run({ stdio, watch, start, failed }: ProgramParts, began: number): Promise<Result> {
     const { signal } = watch
     let timedOut = false
     let aborted = false
@@ -209,6 +211,7 @@ export class Program implements Promise<Result> {
     const outputs = [this.#collect(stdio.stdout, watch, end), this.#collect(stdio.stderr, watch, end)] as const
     try {
       const ended = await this.#running.ended.catch((error: unknown) => {
+        failed?.()
         // Killed on the way to the program: that is what was wanted, and no error.
         if ((timedOut || aborted) && error instanceof TareError && error.code === 'ERR_TARE_KILLED') return KILLED
         throw error

@@ -14,6 +14,9 @@ const RANGE = 65536
 const FIRST_RANGE = 0x80000 / RANGE
 const RANGES = (0x70000000 - 0x80000) / RANGE
 
+/** The first id of a range for one of root's containers. */
+export const newRange = (): number => (FIRST_RANGE + Math.floor(Math.random() * RANGES)) * RANGE
+
 const HOW =
   'Give it a line in /etc/subuid and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME), or do without.'
 
@@ -98,8 +101,7 @@ export const resolveUserNamespace = (options: ContainerOptions, host: PlanHost, 
   if (host.privileged) {
     if (userns === 'keep-id')
       throw new InputError({ operation: 'use userns keep-id', reason: 'the caller is root', hint: 'Use auto or host.' })
-    const outside = (FIRST_RANGE + Math.floor(Math.random() * RANGES)) * RANGE
-    const range = [{ inside: 0, outside, size: RANGE }]
+    const range = [{ inside: 0, outside: newRange(), size: RANGE }]
     return { kind: 'mapped', uids: range, gids: range, helper: false }
   }
   if (userns === undefined && !needs.more) {

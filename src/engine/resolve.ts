@@ -40,6 +40,7 @@ const WRITABLE = ['/tmp', '/run', '/var/tmp'] as const
 export interface Resolved {
   readonly spec: ContainerSpec
   readonly host: PlanHost
+  readonly user: ResolvedUser
 }
 
 export const checkCommand = (command: readonly string[]): readonly string[] => {
@@ -64,7 +65,8 @@ const checkHostname = (name: string): string => {
   })
 }
 
-const newName = (): string =>
+/** What a container is called that was given no name: 48 bits at random. */
+export const newName = (): string =>
   Math.floor(Math.random() * 2 ** 48)
     .toString(16)
     .padStart(12, '0')
@@ -171,7 +173,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
     readonlyPaths: READ_ONLY,
     cgroup: resolveCgroup(options, host, name, deviceNodes),
   }
-  return { spec, host }
+  return { spec, host, user }
 }
 
 export const checkWorkdir = (path: string): string => {

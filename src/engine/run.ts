@@ -1,11 +1,12 @@
 import type { Fault } from '../runtime/fault.ts'
-import { planContainer } from '../runtime/plan.ts'
+import type { Running } from '../runtime/running.ts'
 import { startContainer } from '../runtime/start.ts'
 import { checkOptions } from './check-options.ts'
 import type { RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program, resolveWatch } from './program.ts'
-import { checkCommand, resolveContainer } from './resolve.ts'
+import { prepareContainer } from './prepare.ts'
+import { checkCommand } from './resolve.ts'
 import { makeStdio, makeTerminal } from './stdio.ts'
 
 const RUN_OPTIONS: readonly string[] = [...CONTAINER_OPTIONS, ...PROGRAM_OPTIONS]
@@ -15,10 +16,17 @@ export const runWithFault = (command: readonly string[], options: RunOptions, fa
   new Program(() => {
     checkOptions(options, RUN_OPTIONS)
     const watch = resolveWatch(options)
-    const { spec, host } = resolveContainer(checkCommand(command), options)
-    const plan = planContainer(spec, host)
-    const stdio = spec.process.terminal ? makeTerminal() : makeStdio(options)
-    return { stdio, watch, start: () => startContainer(plan, { stdio: stdio.descriptors, host, fault }) }
+    const { plan, host, forget } = prepareContainer(checkCommand(command), options)
+    const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
+    const start = async (): Promise<Running> => {
+      try {
+        return await startContainer(plan, { stdio: stdio.descriptors, host, fault })
+      } catch (error) {
+        forget()
+        throw error
+      }
+    }
+    return { stdio, watch, start, failed: forget }
   })
 
 /**

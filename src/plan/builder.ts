@@ -35,12 +35,15 @@ export class StepBuilder {
   readonly steps: Step[] = []
   readonly #labels: Label[] = []
   readonly #registers: RegisterPool
+  readonly #before: number
   #mechanism: Mechanism = 'start'
 
   readonly data: DataBuilder
 
-  constructor(data: DataBuilder, registers: RegisterPool = new RegisterPool()) {
+  /** `before`: how many steps there will be before the first of these. */
+  constructor(data: DataBuilder, registers: RegisterPool = new RegisterPool(), before = 0) {
     this.data = data
+    this.#before = before
     this.#registers = registers
   }
 
@@ -116,7 +119,7 @@ export class StepBuilder {
 
   /** The label's place is the next step. */
   place(label: Label): void {
-    label.index = this.steps.length
+    label.index = this.#before + this.steps.length
   }
 
   register(name: string): Register {

@@ -6,24 +6,38 @@ const encoder = new TextEncoder()
 class StringData implements Data {
   readonly kind = 'data'
   readonly offset: number
-  readonly #value: string
+  readonly #value: string | readonly string[]
 
-  constructor(offset: number, value: string) {
+  constructor(offset: number, value: string | readonly string[]) {
     this.offset = offset
     this.#value = value
   }
 
   get text(): string {
-    return JSON.stringify(this.#value)
+    if (typeof this.#value === 'string') return JSON.stringify(this.#value)
+    return `[${this.#value.map((value) => JSON.stringify(value)).join(', ')}]`
   }
 }
 
 /** The bytes that a plan carries beside its steps. Offsets are fixed as soon as something is added. */
 export class DataBuilder {
-  #bytes = new Uint8Array(4096)
+  #bytes: Uint8Array<ArrayBuffer>
   #size = 0
   readonly #relocations: number[] = []
   readonly #strings = new Map<string, number>()
+
+  constructor(bytes: Uint8Array<ArrayBuffer> = new Uint8Array(4096)) {
+    this.#bytes = bytes
+  }
+
+  /** A copy that can be added to, and whose bytes can be changed, without the original's knowing. */
+  copy(): DataBuilder {
+    const copy = new DataBuilder(new Uint8Array(Math.max(4096, this.#size + 2048)))
+    copy.#bytes.set(this.bytes)
+    copy.#size = this.#size
+    copy.#relocations.push(...this.#relocations)
+    return copy
+  }
 
   get size(): number {
     return this.#size
@@ -56,11 +70,11 @@ export class DataBuilder {
   }
 
   /** A vector of pointers to strings, ended by a null pointer: argv or envp (execve(2)). */
-  strings(values: readonly string[], text: string): Data {
+  strings(values: readonly string[], text?: string): Data {
     const offsets = values.map((value) => this.#string(value))
     const vector = this.#reserve((values.length + 1) * 8, 8)
     offsets.forEach((offset, index) => this.pointer(vector + index * 8, offset))
-    return { kind: 'data', offset: vector, text }
+    return text === undefined ? new StringData(vector, values) : { kind: 'data', offset: vector, text }
   }
 
   /** Makes the 64-bit word at `at` the address of `offset`. */

@@ -80,8 +80,25 @@ const writeStep = (image: Image, at: number, step: Step, architecture: Architect
   }
 }
 
-/** The bytes of a plan, as native/stage.c takes them. Pure. */
-export const encodePlan = (steps: readonly Step[], data: DataBuilder, architecture: Architecture): Uint8Array => {
+/** Steps alone, as they stand in a plan: for plans that begin with the same. Pure. */
+export const encodeSteps = (steps: readonly Step[], architecture: Architecture): Uint8Array => {
+  const memory = new ArrayBuffer(steps.length * STEP_SIZE)
+  const image: Image = { words: new Int32Array(memory), bytes: new Uint8Array(memory) }
+  steps.forEach((step, index) => writeStep(image, index * STEP_SIZE, step, architecture))
+  return image.bytes
+}
+
+/**
+ * The bytes of a plan, as native/stage.c takes them. Pure.
+ *
+ * @param encoded what {@link encodeSteps} made of the first steps, if it was done before.
+ */
+export const encodePlan = (
+  steps: readonly Step[],
+  data: DataBuilder,
+  architecture: Architecture,
+  encoded: Uint8Array = new Uint8Array(0),
+): Uint8Array => {
   const relocations = data.relocations
   const relocationsAt = HEADER_SIZE + steps.length * STEP_SIZE
   const dataAt = Math.ceil((relocationsAt + relocations.length * 4) / 8) * 8
@@ -89,7 +106,8 @@ export const encodePlan = (steps: readonly Step[], data: DataBuilder, architectu
   const memory = new ArrayBuffer(Math.ceil(size / 4) * 4)
   const image: Image = { words: new Int32Array(memory), bytes: new Uint8Array(memory, 0, size) }
   image.words.set([MAGIC, VERSION, size, steps.length, relocations.length, dataAt, data.size, 0])
-  for (let index = 0; index < steps.length; index++) {
+  image.bytes.set(encoded, HEADER_SIZE)
+  for (let index = encoded.length / STEP_SIZE; index < steps.length; index++) {
     const step = steps[index]
     if (step !== undefined) writeStep(image, HEADER_SIZE + index * STEP_SIZE, step, architecture)
   }

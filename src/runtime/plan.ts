@@ -1,4 +1,5 @@
 import { CLONE_NEWPID } from '../linux/namespace.ts'
+import type { StepBuilder } from '../plan/builder.ts'
 import { named } from '../plan/step.ts'
 import { planCgroup, planCgroupJoin } from './plan/cgroups.ts'
 import type { ContainerPlan } from './plan/container-plan.ts'
@@ -8,7 +9,7 @@ import { planCredentials, planRlimits } from './plan/credentials.ts'
 import { planDevices } from './plan/devices.ts'
 import { planKernelFiles, planMasks } from './plan/kernel-files.ts'
 import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
-import { planDirectory, planProgram, planSeccomp } from './plan/program.ts'
+import { planDirectory, planExecution, planProgram, planSeccomp } from './plan/program.ts'
 import { planRoot } from './plan/root.ts'
 import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
 import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
@@ -33,10 +34,9 @@ const planPivot = (context: PlanContext): void => {
   }
 }
 
-/** What starts a container, step by step. Pure: it needs no privilege and touches nothing. */
-export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPlan => {
+/** All but the program itself, which is the last that a plan has to know. */
+export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToProgram => {
   const context = new PlanContext(spec, host)
-  const { stage } = context
   const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
   const cgroup = planCgroup(context)
   planNamespaces(context)
@@ -58,17 +58,32 @@ export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPla
   planDirectory(context)
   planProgram(context, spec.process.init)
   if (context.handed.length > 0) planHanded(context)
-  return {
+  const plan: ContainerPlan = {
     prepare: context.prepare.steps,
     cloneFlags,
     grant: context.grant.steps,
-    stage: stage.steps,
+    stage: context.stage.steps,
     ownData: context.ownData,
     data: context.data,
+    encoded: undefined,
     inherited: context.inherited,
     handed: context.handed.map(({ register }) => register),
     mappingHelpers: spec.userNamespace.kind === 'mapped' && spec.userNamespace.helper,
     cgroup,
     spec,
   }
+  return { plan, stage: context.stage }
+}
+
+export interface PlanUpToProgram {
+  readonly plan: ContainerPlan
+  /** What the program's own steps are added to. */
+  readonly stage: StepBuilder
+}
+
+/** What starts a container, step by step. Pure: it needs no privilege and touches nothing. */
+export const planContainer = (spec: ContainerSpec, host: PlanHost): ContainerPlan => {
+  const { plan, stage } = planUpToProgram(spec, host)
+  if (spec.process.args.length > 0) planExecution(stage, spec.process)
+  return plan
 }

@@ -16,7 +16,7 @@ import type { ContainerSpec } from '../spec.ts'
 import type { PlanHost } from './context.ts'
 import { CONTROL, CWD, FIRST_FREE_FD, PlanContext, STATUS_FD } from './context.ts'
 import { planCredentials, planRlimits } from './credentials.ts'
-import { planDirectory, planProgram, planSeccomp } from './program.ts'
+import { planDirectory, planExecution, planProgram, planSeccomp } from './program.ts'
 import { planTerminal } from './terminal.ts'
 import { PR_SET_DUMPABLE } from './prctl.ts'
 
@@ -100,6 +100,7 @@ export const planExec = (spec: ContainerSpec, host: PlanHost, target: ExecTarget
   planCredentials(context, { joined: true })
   planDirectory(context)
   planProgram(context, false)
+  planExecution(stage, spec.process)
   stage.place(parent)
   const message = data.space(16, "{the program's id}")
   data.setWord(message.offset, REPORT_PID)

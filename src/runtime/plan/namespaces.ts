@@ -75,5 +75,5 @@ export const planHostname = (context: PlanContext): void => {
   const length = new TextEncoder().encode(spec.hostname).length
   stage
     .mechanism('namespaces')
-    .call({ what: `set the host name to ${spec.hostname}` }, 'sethostname', [context.string(spec.hostname), length])
+    .call({ what: 'set the host name' }, 'sethostname', [context.string(spec.hostname), length])
 }

@@ -1,6 +1,8 @@
 import { ERRNO } from '../../linux/errno.ts'
 import type { Label } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
+import type { StepBuilder } from '../../plan/builder.ts'
+import type { ProcessSpec } from '../spec.ts'
 import type { PlanContext } from './context.ts'
 import { PR_SET_PDEATHSIG, PR_SET_DUMPABLE } from './prctl.ts'
 import { CONTROL, STATUS_FD } from './context.ts'
@@ -96,12 +98,13 @@ const planPause = (context: PlanContext): void => {
 }
 
 /** execvp(3)'s search: the first that can be run; if none can, but one was there, that it may not be. */
-const planExec = (context: PlanContext): void => {
-  const { stage, data, spec } = context
-  const [command = ''] = spec.process.args
-  const argv = data.strings(spec.process.args, `[${spec.process.args.map((arg) => JSON.stringify(arg)).join(', ')}]`)
-  const envp = data.strings(spec.process.env, `[${spec.process.env.length} variables]`)
-  const path = spec.process.env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
+export const planExecution = (stage: StepBuilder, { args, env }: Pick<ProcessSpec, 'args' | 'env'>): void => {
+  const { data } = stage
+  stage.mechanism('process')
+  const [command = ''] = args
+  const argv = data.strings(args)
+  const envp = data.strings(env, `[${env.length} variables]`)
+  const path = env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
   const files = command.includes('/')
     ? [command]
     : path.split(':').map((directory) => (directory === '' ? `./${command}` : `${directory}/${command}`))
@@ -114,7 +117,7 @@ const planExec = (context: PlanContext): void => {
   })
   const notFound = { what: `find ${command} in ${path}`, hints: { ENOENT: 'Give its path, or a PATH that has it.' } }
   if (command.includes('/')) {
-    stage.call(words(command), 'execve', [context.string(command), argv, envp])
+    stage.call(words(command), 'execve', [data.string(command), argv, envp])
     return
   }
   // Two chains, as jumps only go forward: as long as nothing was denied, and from the first denial on.
@@ -125,7 +128,7 @@ const planExec = (context: PlanContext): void => {
     stage.call(
       words(file),
       'execve',
-      [context.string(file), argv, envp],
+      [data.string(file), argv, envp],
       [
         { errno: ENOENT, to: next },
         { errno: ENOTDIR, to: next },
@@ -142,7 +145,7 @@ const planExec = (context: PlanContext): void => {
     stage.call(
       words(file),
       'execve',
-      [context.string(file), argv, envp],
+      [data.string(file), argv, envp],
       [
         { errno: ENOENT, to: next },
         { errno: ENOTDIR, to: next },
@@ -204,7 +207,7 @@ const planKeyring = ({ stage }: PlanContext): void => {
   stage.place(without)
 }
 
-/** The last steps: PID 1 if wanted, the filter of system calls, and the program itself. */
+/** The last steps before the program: PID 1 if wanted, and the filter of system calls. */
 export const planProgram = (context: PlanContext, init: boolean): void => {
   const { stage, spec } = context
   stage.mechanism('process')
@@ -226,6 +229,4 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
   stage.call({ what: 'let no descriptor through but 0, 1 and 2' }, 'close_range', [CONTROL, ALL, CLOSE_RANGE_CLOEXEC])
   // Without that promise a filter takes CAP_SYS_ADMIN, which is gone by now: then it was set before.
   if (spec.process.noNewPrivileges) planSeccomp(context)
-  stage.mechanism('process')
-  planExec(context)
 }

@@ -1,5 +1,5 @@
 import { ERRNO } from '../../linux/errno.ts'
-import { formatIdMap } from '../../linux/idmap.ts'
+import type { IdMapping } from '../../linux/idmap.ts'
 import { CLONE_NEWUSER } from '../../linux/namespace.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
@@ -8,6 +8,13 @@ import { CONTROL, CWD } from './context.ts'
 const MSG_CMSG_CLOEXEC = named(0x40000000, 'MSG_CMSG_CLOEXEC')
 const WRITE_ONLY = named(0o2000001, 'O_WRONLY|O_CLOEXEC')
 const CMSG_HEADER = 16
+
+/** An id of the host, always as wide: so that another can take its place in a plan (plan-template.ts). */
+export const idText = (id: number): string => String(id).padStart(10)
+
+/** The text of a uid_map; the kernel takes any space between numbers (user_namespaces(7)). */
+const mapText = (mappings: readonly IdMapping[]): string =>
+  mappings.map(({ inside, outside, size }) => `${inside} ${idText(outside)} ${size}\n`).join('')
 
 const writeMap = (context: PlanContext, file: 'uid_map' | 'gid_map' | 'setgroups', text: string, why: string): void => {
   const { grant, ownData } = context
@@ -36,8 +43,8 @@ export const planUserNamespace = (context: PlanContext): number => {
   if (!userNamespace.helper) {
     // Else an ordinary user could drop a group that keeps it out of something (CVE-2014-8989).
     if (!context.host.privileged) writeMap(context, 'setgroups', 'deny', 'an ordinary user may not drop its groups')
-    writeMap(context, 'uid_map', formatIdMap(userNamespace.uids), 'which ids of the host its user ids are')
-    writeMap(context, 'gid_map', formatIdMap(userNamespace.gids), 'which ids of the host its group ids are')
+    writeMap(context, 'uid_map', mapText(userNamespace.uids), 'which ids of the host its user ids are')
+    writeMap(context, 'gid_map', mapText(userNamespace.gids), 'which ids of the host its group ids are')
   }
   return CLONE_NEWUSER
 }

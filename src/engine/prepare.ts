@@ -1,0 +1,114 @@
+import { fileType } from '../linux/file-type.ts'
+import { trySyscall } from '../linux/syscall.ts'
+import type { ContainerPlan } from '../runtime/plan/container-plan.ts'
+import type { PlanHost } from '../runtime/plan/context.ts'
+import { PlanTemplate } from '../runtime/plan-template.ts'
+import { planContainer } from '../runtime/plan.ts'
+import type { ContainerOptions, RunOptions } from './options.ts'
+import { CONTAINER_OPTIONS } from './options.ts'
+import { newName, resolveContainer } from './resolve.ts'
+import { resolveEnv } from './resolve-process.ts'
+import { newRange } from './resolve-user-namespace.ts'
+import type { ResolvedUser } from './resolve-user.ts'
+
+/** A container about to be started. */
+export interface Prepared {
+  readonly plan: ContainerPlan
+  readonly host: PlanHost
+  /** To be called if it could not be started: the next one like it is planned anew. */
+  readonly forget: () => void
+}
+
+interface Known {
+  readonly template: PlanTemplate
+  readonly host: PlanHost
+  readonly user: ResolvedUser
+  /** What was looked up on the host for it, and must be as it was. */
+  readonly files: readonly (readonly [path: string, type: ReturnType<typeof fileType>])[]
+}
+
+/** Containers that were planned before, by their options; the oldest goes first. One that came once may never again. */
+const known = new Map<string, Known | 'once'>()
+const MOST = 16
+
+/** Options that a program or a container has to itself, and so aren't part of what makes two alike. */
+const PARTICULAR: readonly (keyof RunOptions)[] = ['env']
+
+/** Options whose meaning depends on files of the host that would have to be read again. */
+const isSimple = ({ rootfs, user, groups, devices, seccomp, cgroup, overlay }: ContainerOptions): boolean =>
+  (rootfs === undefined || rootfs === 'system') &&
+  (user === undefined || typeof user === 'number') &&
+  groups === undefined &&
+  devices === undefined &&
+  typeof seccomp !== 'object' &&
+  cgroup === undefined &&
+  overlay === undefined
+
+/** The same for containers that may share a template; undefined where there is none. */
+const keyOf = (options: RunOptions): string | undefined => {
+  if (!isSimple(options)) return undefined
+  const shared: unknown[] = [trySyscall('geteuid'), options.mounts === undefined ? '' : process.cwd(), options.tty]
+  for (const name of CONTAINER_OPTIONS) {
+    const value = options[name]
+    if (typeof value === 'bigint') return undefined
+    if (value !== undefined && !PARTICULAR.includes(name)) shared.push(name, value)
+  }
+  return JSON.stringify(shared)
+}
+
+/** What is at the sources of mounts, and which of the paths to hide this kernel has not. */
+const filesOf = (spec: ContainerPlan['spec'], host: PlanHost): Known['files'] => {
+  const sources = spec.mounts.flatMap((mount) => (mount.kind === 'bind' ? [mount.source] : []))
+  const absent = [...spec.maskedPaths, ...spec.readonlyPaths].filter((path) => host.kernelFile(path) === undefined)
+  return [...sources, ...absent].map((path) => [path, fileType(path, { follow: true })] as const)
+}
+
+const isAsBefore = ({ files }: Known): boolean =>
+  files.every(([path, type]) => fileType(path, { follow: true }) === type)
+
+const fill = (
+  { template, host, user }: Known,
+  command: readonly string[],
+  options: RunOptions,
+  forget: () => void,
+): Prepared => {
+  const { spec } = template
+  const name = newName()
+  const hostname = options.hostname ?? name
+  const { userNamespace, process, cgroup } = spec
+  const ranged =
+    host.privileged &&
+    userNamespace.kind === 'mapped' &&
+    options.uidMappings === undefined &&
+    options.gidMappings === undefined
+  const plan = template.fill({
+    args: command,
+    env: resolveEnv(options.env, user, { hostname, tty: process.terminal }),
+    hostname,
+    firstId: ranged ? newRange() : undefined,
+    cgroupName: cgroup?.name.replace(/[^/]+$/, name),
+  })
+  return { plan, host, forget }
+}
+
+/**
+ * A plan for a container with these options. Options that were planned before are only filled in: what differs between
+ * two containers alike is the program, its environment, a name and a range of ids. Throws {@link InputError}.
+ */
+export const prepareContainer = (command: readonly string[], options: RunOptions): Prepared => {
+  const key = keyOf(options)
+  if (key === undefined) {
+    const { spec, host } = resolveContainer(command, options)
+    return { plan: planContainer(spec, host), host, forget: () => undefined }
+  }
+  const forget = (): void => void known.delete(key)
+  const before = known.get(key)
+  if (typeof before === 'object' && isAsBefore(before)) return fill(before, command, options, forget)
+  const { spec, host, user } = resolveContainer(command, options)
+  known.delete(key)
+  if (before === undefined) known.set(key, 'once')
+  else known.set(key, { template: new PlanTemplate(spec, host), host, user, files: filesOf(spec, host) })
+  const [oldest] = known.keys()
+  if (known.size > MOST && oldest !== undefined) known.delete(oldest)
+  return { plan: planContainer(spec, host), host, forget }
+}

@@ -1,0 +1,95 @@
+import { Buffer } from 'node:buffer'
+import { ARCHITECTURE } from '../linux/syscall.ts'
+import { StepBuilder } from '../plan/builder.ts'
+import type { DataBuilder } from '../plan/data.ts'
+import { encodeSteps } from '../plan/encode.ts'
+import type { ContainerPlan } from './plan/container-plan.ts'
+import type { PlanHost } from './plan/context.ts'
+import { planExecution } from './plan/program.ts'
+import { idText } from './plan/user-namespace.ts'
+import { planUpToProgram } from './plan.ts'
+import type { ContainerSpec, UserNamespace } from './spec.ts'
+
+/** What one container has and the next, otherwise alike, has not. */
+export interface Particulars {
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  /** As long as that of the template. */
+  readonly hostname: string
+  /** The first id of its range on the host, where the template has a range. */
+  readonly firstId: number | undefined
+  readonly cgroupName: string | undefined
+}
+
+const placesOf = (data: DataBuilder, text: string): readonly number[] => {
+  const bytes = Buffer.from(data.bytes)
+  const places: number[] = []
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at)
+  return places
+}
+
+const write = (data: DataBuilder, places: readonly number[], text: string): void => {
+  for (const place of places)
+    for (let index = 0; index < text.length; index++) data.bytes[place + index] = text.charCodeAt(index)
+}
+
+/** The one range of host ids that root's containers get: its first id. */
+const firstIdOf = (userNamespace: UserNamespace): number | undefined =>
+  userNamespace.kind === 'mapped' && userNamespace.uids.length === 1 ? userNamespace.uids[0]?.outside : undefined
+
+/**
+ * A plan for containers that differ in little: program, host name, range of ids, control group. Planning one takes
+ * twenty times as long as filling these in.
+ */
+export class PlanTemplate {
+  readonly #plan: ContainerPlan
+  readonly #encoded: Uint8Array
+  readonly #firstId: number | undefined
+  readonly #hostnames: readonly number[]
+  readonly #ids: readonly number[]
+
+  /** The host name and the range of ids must be such as stand nowhere else in the plan. */
+  constructor(spec: ContainerSpec, host: PlanHost) {
+    const { plan } = planUpToProgram(spec, host)
+    this.#plan = plan
+    this.#encoded = encodeSteps(plan.stage, ARCHITECTURE)
+    this.#firstId = firstIdOf(spec.userNamespace)
+    this.#hostnames = placesOf(plan.data, spec.hostname)
+    this.#ids = this.#firstId === undefined ? [] : placesOf(plan.ownData, idText(this.#firstId))
+  }
+
+  get spec(): ContainerSpec {
+    return this.#plan.spec
+  }
+
+  /** The plan of one container. */
+  fill({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
+    const { spec, cgroup } = this.#plan
+    const data = this.#plan.data.copy()
+    const ownData = this.#plan.ownData.copy()
+    write(data, this.#hostnames, hostname)
+    if (firstId !== undefined) write(ownData, this.#ids, idText(firstId))
+    const program = new StepBuilder(data, undefined, this.#plan.stage.length)
+    planExecution(program, { args, env })
+    return {
+      ...this.#plan,
+      stage: [...this.#plan.stage, ...program.steps],
+      data,
+      ownData,
+      encoded: this.#encoded,
+      cgroup: cgroup === undefined || cgroupName === undefined ? cgroup : { ...cgroup, name: cgroupName },
+      spec: {
+        ...spec,
+        hostname,
+        process: { ...spec.process, args, env },
+        userNamespace: this.#userNamespace(spec.userNamespace, firstId),
+      },
+    }
+  }
+
+  #userNamespace(userNamespace: UserNamespace, firstId: number | undefined): UserNamespace {
+    if (userNamespace.kind === 'host' || firstId === undefined) return userNamespace
+    const range = userNamespace.uids.map(({ inside, size }) => ({ inside, outside: firstId, size }))
+    return { ...userNamespace, uids: range, gids: range }
+  }
+}
