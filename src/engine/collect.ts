@@ -28,9 +28,8 @@ export class Collector {
       this.#overflow()
     }
     if (room <= 0) return
-    // Little is copied, so that a few bytes don't keep a whole buffer.
     const part = chunk.length > room ? chunk.subarray(0, room) : chunk
-    this.#chunks.push(part.length * 2 < part.buffer.byteLength ? Buffer.from(part) : part)
+    this.#chunks.push(part)
     this.#size += part.length
   }
 

@@ -6,7 +6,6 @@ import { planContainer } from '../runtime/plan.ts'
 import type { Running } from '../runtime/running.ts'
 import type { ProcessSpec } from '../runtime/spec.ts'
 import { startContainer } from '../runtime/start.ts'
-import { openSync, closeSync } from 'node:fs'
 import { checkOptions } from './check-options.ts'
 import type { ContainerOptions, ExecOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
@@ -15,7 +14,7 @@ import { checkCommand, checkMapped, checkWorkdir, resolveContainer } from './res
 import { resolveCapabilities, resolveEnv } from './resolve-process.ts'
 import { rootPath } from './resolve-root.ts'
 import { resolveUser } from './resolve-user.ts'
-import { makeStdio, makeTerminal } from './stdio.ts'
+import { makeStdio, makeTerminal, theNothing } from './stdio.ts'
 
 const EXEC_OPTIONS: readonly string[] = ['workdir', 'env', 'user', 'groups', ...PROGRAM_OPTIONS]
 
@@ -104,14 +103,10 @@ export class Container implements AsyncDisposable {
 export const container = async (options: ContainerOptions = {}): Promise<Container> => {
   checkOptions(options, CONTAINER_OPTIONS)
   const { spec, host } = resolveContainer([], options)
-  const nothing = openSync('/dev/null', 'r+')
-  try {
-    const running = await startContainer(planContainer(spec, host), { stdio: [nothing, nothing, nothing], host })
-    await running.started()
-    // Either it stays, or what went wrong is known at once.
-    if (!running.alive) await running.ended
-    return new Container(running, options, host)
-  } finally {
-    closeSync(nothing)
-  }
+  const nothing = theNothing()
+  const running = await startContainer(planContainer(spec, host), { stdio: [nothing, nothing, nothing], host })
+  await running.started()
+  // Either it stays, or what went wrong is known at once.
+  if (!running.alive) await running.ended
+  return new Container(running, options, host)
 }

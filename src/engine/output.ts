@@ -15,6 +15,10 @@ const F_SETFL = 4
 const CHUNK = 65536
 const { EAGAIN = 11 } = ERRNO
 
+/** What is read goes through one buffer, and is copied at its true size: most programs write little, or nothing. */
+let scratch: Buffer | undefined
+const scratchBuffer = (): Buffer => (scratch ??= Buffer.allocUnsafeSlow(CHUNK))
+
 /** Where an output of a program is read. */
 export interface Output {
   /** As a stream. To be asked for before {@link collect}, or it begins where that has come to. */
@@ -101,7 +105,7 @@ export class PipeOutput implements Output {
 
   #drain(collector: Collector): void {
     while (this.#open) {
-      const chunk = Buffer.allocUnsafe(CHUNK)
+      const chunk = scratchBuffer()
       const length = trySyscall('read', this.#fd, chunk, CHUNK)
       if (length === -EAGAIN) return
       if (length <= 0) {
@@ -110,9 +114,9 @@ export class PipeOutput implements Output {
         this.#done?.()
         return
       }
-      const bytes = chunk.subarray(0, length)
+      const bytes = Buffer.from(chunk.subarray(0, length))
       collector.add(bytes)
-      this.#tap?.write(Buffer.from(bytes))
+      this.#tap?.write(bytes)
     }
   }
 

@@ -1,9 +1,11 @@
+import type { FileType } from '../linux/file-type.ts'
 import { fileType } from '../linux/file-type.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import type { ContainerPlan } from '../runtime/plan/container-plan.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import { PlanTemplate } from '../runtime/plan-template.ts'
 import { planContainer } from '../runtime/plan.ts'
+import type { ContainerSpec } from '../runtime/spec.ts'
 import type { ContainerOptions, RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS } from './options.ts'
 import { newName, resolveContainer } from './resolve.ts'
@@ -24,8 +26,19 @@ interface Known {
   readonly host: PlanHost
   readonly user: ResolvedUser
   /** What was looked up on the host for it, and must be as it was. */
-  readonly files: readonly (readonly [path: string, type: ReturnType<typeof fileType>])[]
+  readonly files: readonly LookedUp[]
+  /** Which paths to hide this kernel had not, at that time (performance.now()). */
+  readonly absent: readonly string[]
+  absentAt: number
 }
+
+type LookedUp = readonly [path: string, type: FileType | undefined]
+
+/**
+ * How long, in milliseconds, a path that isn't there is taken not to be. It takes the loading of a module to change it,
+ * and a container that runs already isn't safe from that either.
+ */
+const ABSENCE = 1000
 
 /** Containers that were planned before, by their options; the oldest goes first. One that came once may never again. */
 const known = new Map<string, Known | 'once'>()
@@ -56,15 +69,25 @@ const keyOf = (options: RunOptions): string | undefined => {
   return JSON.stringify(shared)
 }
 
-/** What is at the sources of mounts, and which of the paths to hide this kernel has not. */
-const filesOf = (spec: ContainerPlan['spec'], host: PlanHost): Known['files'] => {
-  const sources = spec.mounts.flatMap((mount) => (mount.kind === 'bind' ? [mount.source] : []))
-  const absent = [...spec.maskedPaths, ...spec.readonlyPaths].filter((path) => host.kernelFile(path) === undefined)
-  return [...sources, ...absent].map((path) => [path, fileType(path, { follow: true })] as const)
-}
+/** Paths that appear with a module of the kernel; all others are there from its start, or never. */
+const FROM_MODULES: readonly string[] = ['/proc/acpi', '/proc/asound', '/proc/scsi', '/sys/devices/virtual/powercap']
 
-const isAsBefore = ({ files }: Known): boolean =>
-  files.every(([path, type]) => fileType(path, { follow: true }) === type)
+/** What is at the sources of the caller's mounts; they stand last. */
+const sourcesOf = ({ mounts: all }: ContainerSpec, { mounts = [] }: ContainerOptions): readonly LookedUp[] =>
+  (mounts.length === 0 ? [] : all.slice(-mounts.length)).flatMap((mount) =>
+    mount.kind === 'bind' ? [[mount.source, fileType(mount.source, { follow: true })] as const] : [],
+  )
+
+const absentOf = (spec: ContainerSpec, host: PlanHost): readonly string[] =>
+  FROM_MODULES.filter((path) => spec.maskedPaths.includes(path) && host.kernelFile(path) === undefined)
+
+const isAsBefore = (before: Known): boolean => {
+  if (!before.files.every(([path, type]) => fileType(path, { follow: true }) === type)) return false
+  const now = performance.now()
+  if (now - before.absentAt < ABSENCE) return true
+  before.absentAt = now
+  return before.absent.every((path) => fileType(path, { follow: true }) === undefined)
+}
 
 const fill = (
   { template, host, user }: Known,
@@ -107,7 +130,15 @@ export const prepareContainer = (command: readonly string[], options: RunOptions
   const { spec, host, user } = resolveContainer(command, options)
   known.delete(key)
   if (before === undefined) known.set(key, 'once')
-  else known.set(key, { template: new PlanTemplate(spec, host), host, user, files: filesOf(spec, host) })
+  else
+    known.set(key, {
+      template: new PlanTemplate(spec, host),
+      host,
+      user,
+      files: sourcesOf(spec, options),
+      absent: absentOf(spec, host),
+      absentAt: performance.now(),
+    })
   const [oldest] = known.keys()
   if (known.size > MOST && oldest !== undefined) known.delete(oldest)
   return { plan: planContainer(spec, host), host, forget }

@@ -1,4 +1,4 @@
-import { closeSync, write } from 'node:fs'
+import { write } from 'node:fs'
 import { Socket } from 'node:net'
 import { PassThrough, Readable, Writable, pipeline } from 'node:stream'
 import { ReadStream } from 'node:tty'
@@ -26,6 +26,11 @@ export interface Stdio {
   readonly abandon: () => void
 }
 
+/** Kept open once it was needed: opening it takes longer than all else that is done for a program's streams. */
+let nothing: number | undefined
+/** The descriptor of /dev/null. */
+export const theNothing = (): number => (nothing ??= openNothing())
+
 const openNothing = (): number =>
   syscall({ operation: 'open', target: '/dev/null' }, 'openat', AT_FDCWD, '/dev/null', O_RDWR | O_CLOEXEC, 0)
 
@@ -49,8 +54,7 @@ const feed = (source: Readable, sink: Socket): void => {
 export const makeStdio = (options: ProgramOptions): Stdio => {
   const { stdin = 'ignore' } = options
   const theirs = new Descriptors()
-  let nothing: number | undefined
-  const ignored = (): number => (nothing ??= theirs.add(openNothing()))
+  const ignored = theNothing
   const streams: { stdin?: Socket; stdout?: PipeOutput; stderr?: PipeOutput } = {}
   const output = (option: OutputOption, what: 'stdout' | 'stderr', own: number): number => {
     if (check(option, what) === 'inherit') return own
@@ -114,13 +118,12 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
 export const makeTerminal = (): Stdio => {
   const stdin = new PassThrough()
   const stdout = new PassThrough()
-  const nothing = openNothing()
   return {
-    descriptors: [nothing, nothing, nothing],
+    descriptors: [theNothing(), theNothing(), theNothing()],
     stdin,
     stdout: streamOutput(stdout),
     stderr: undefined,
-    handOver: () => closeSync(nothing),
+    handOver: () => undefined,
     connect: async (running) => {
       const master = await running.terminalReady
       if (master === undefined) {
@@ -138,7 +141,6 @@ export const makeTerminal = (): Stdio => {
       stdin.pipe(terminalWriter(master))
     },
     abandon: () => {
-      closeSync(nothing)
       stdin.destroy()
       stdout.destroy()
     },
