@@ -157,6 +157,16 @@ struct child {
     int32_t error; /* why it couldn't become the stage */
 };
 
+#define SPIN_TURNS 4000
+
+static inline void spin_pause(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("pause");
+#else
+    __asm__ volatile("yield");
+#endif
+}
+
 /* Runs in the child on a stack of its own, but in our memory, beside us. So: system calls only, no thread-local storage,
  * and nothing written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked. */
 __attribute__((noreturn, used)) static void child_main(struct child *child) {
@@ -175,6 +185,9 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
      * stage without any: so first the id maps have to be there. Should our parent end before, we end with it. */
     if (child->held) {
         syscall6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
+        /* Mostly that is a matter of microseconds: less than it takes to sleep and be woken on another processor. */
+        for (int turn = 0; turn < SPIN_TURNS && __atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0; turn++)
+            spin_pause();
         while (__atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0)
             syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, 0, 0, 0, 0);
         result = syscall6(SYS_setresgid, 0, 0, 0, 0, 0, 0);

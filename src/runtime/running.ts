@@ -15,6 +15,8 @@ import type { StageProcess } from './stage.ts'
 import { finishStage, stepTaken } from './stage.ts'
 
 const SIGKILL = 9
+/** What the stage ends with if a step fails (native/stage.c). */
+const FAILED = 125
 /** Size of struct ended, native/plan.h. */
 const ENDED_SIZE = 8 + RUSAGE_SIZE
 
@@ -163,7 +165,9 @@ export class Running implements RunningProgram {
     const { control, stage, cgroup } = this.#parts
     const told = this.#told()
     const status = told?.status ?? own
-    const error = setupError(stage, control, this.step, status)
+    // A stage that fails ends with 125, and one that is killed was killed: any other end is the program's own.
+    const sure = told !== undefined && status.kind === 'exited' && status.code !== FAILED
+    const error = sure ? undefined : setupError(stage, control, this.step, status)
     if (error !== undefined) throw error
     if (told === undefined && own.kind === 'exited' && this.#hasInit)
       throw new TareError({ operation: 'be PID 1', reason: `it ended with ${own.code}`, code: 'ERR_TARE_KILLED' })
