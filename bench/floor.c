@@ -160,14 +160,6 @@ static void restrict_tree(int tree, int attributes, int recursive) {
 }
 
 /* Onto a target that is opened as the container would see it. */
-static void attach_opened(int mount, int root, const char *path, long directory) {
-    struct open_how how = {
-        .flags = O_PATH | O_CLOEXEC | (unsigned long)directory,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-    };
-    int target = (int)MUST(openat2, root, path, &how, sizeof how);
-    MUST(move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
 
 static void file(int root, const char *path, const char *content) {
     int fd = (int)MUST(openat, root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
@@ -183,7 +175,7 @@ enum { HARMLESS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 static int make_dev(int root) {
     static const char *const size[][2] = {{"mode", "755"}, {"size", "65536k"}, {0, 0}};
     static const char *const shm_size[][2] = {{"mode", "1777"}, {"size", "65536k"}, {0, 0}};
-    static const char *const pts[][2] = {{"newinstance", 0}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {0, 0}};
+    static const char *const pts[][2] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {0, 0}};
     static const char *const devices[][2] = {{"/dev/null", "null"},     {"/dev/zero", "zero"},       {"/dev/full", "full"},
                                              {"/dev/random", "random"}, {"/dev/urandom", "urandom"}, {"/dev/tty", "tty"}};
     int dev = filesystem("tmpfs", size, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
@@ -236,7 +228,7 @@ static void mask(const struct facts *f, int proc, int sys, int dev) {
 
 static const unsigned char kept[] = {
     CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL,       CAP_NET_BIND_SERVICE,
-    CAP_SETFCAP, CAP_SETGID,      CAP_SETPCAP, CAP_SETUID, CAP_SYS_CHROOT,
+    CAP_SETGID, CAP_SETPCAP,      CAP_SETUID, CAP_SYS_CHROOT,
 };
 
 static void credentials(void) {
@@ -253,7 +245,6 @@ static void credentials(void) {
         {(unsigned)(set >> 32), (unsigned)(set >> 32), 0},
     };
     MUST(capset, &header, data);
-    MUST(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     MUST(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
@@ -336,7 +327,6 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
     file(root, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     file(root, "etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
     file(root, "etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t" HOSTNAME "\n");
-    file(root, "etc/hostname", HOSTNAME "\n");
     file(root, "etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
 
     int proc = filesystem("proc", 0, HARMLESS);
@@ -351,16 +341,16 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
     if (alternatives >= 0) {
         restrict_tree(alternatives, guarded, AT_RECURSIVE);
         MUST(mkdirat, root, "etc/alternatives", 0755);
-        attach_opened(alternatives, root, "/etc/alternatives", O_DIRECTORY);
+        attach(alternatives, root, "etc/alternatives");
     }
     if (ld_so_cache >= 0) {
         restrict_tree(ld_so_cache, guarded, AT_RECURSIVE);
         MUST(mknodat, root, "etc/ld.so.cache", REGULAR | 0644, 0);
-        attach_opened(ld_so_cache, root, "/etc/ld.so.cache", 0);
+        attach(ld_so_cache, root, "etc/ld.so.cache");
     }
     restrict_tree(program, guarded, AT_RECURSIVE);
     MUST(mknodat, root, "true", REGULAR | 0644, 0);
-    attach_opened(program, root, "/true", 0);
+    attach(program, root, "true");
 
     int socket = (int)MUST(socket, 2 /* AF_INET */, 2 /* SOCK_DGRAM */ | O_CLOEXEC, 0);
     struct {
@@ -381,8 +371,6 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
     if (CALL(recvfrom, CONTROL, &byte, 1, 0x42 /* MSG_PEEK | MSG_DONTWAIT */, 0, 0) != -11)
         must(-32, __LINE__);
 
-    unsigned long all = ~0ul;
-    MUST(rt_sigprocmask, 2, &all, 0, 8);
     MUST(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
     static _Alignas(16) unsigned char stack[4096];
     long pid = must(clone_program(CLONE_VM | CLONE_VFORK | SIG_CHLD, stack + sizeof stack, f), __LINE__);
@@ -413,11 +401,9 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* which the change of ids has undone, for us and all who share our memory */
     for (int i = 0; i < 6 && result >= 0; i++)
         result = CALL(dup3, child->slots[i], i, 0);
-    unsigned long none = 0;
     if (result >= 0)
         result = CALL(close_range, 6, ~0u, CLOEXEC_RANGE);
     if (result >= 0) {
-        CALL(rt_sigprocmask, 2, &none, 0, 8);
         if (direct) {
             report_to = CONTROL;
             CALL(close_range, 6, ~0u, 0);

@@ -48,7 +48,7 @@ const nameOf = (way: Way, where: string): string => {
 
 export const START_HOW: string = `Each round takes one sample of each, in an order of its own, with 5 ms between two samples. \`run()\` and
 \`child_process.spawn()\` are timed from the call to the result in two processes of their own, one with a small heap and
-one in which ${BIG} MiB are in use, half of it in buffers and half in objects; both have done each 50 times before. Both
+one in which ${BIG} MiB are in use, half of it in buffers and half in objects; both have done each 300 times before. Both
 read standard output and error through pipes to their end (except where it says "no pipes"). The floor is
 bench/floor.c: it makes the same container by the same system calls, in the same order and with the same arguments (the
 part \`calls\` compares the two), and times itself. The static program is mounted at /true in both, which adds five
@@ -60,7 +60,7 @@ export const measureStart = async (tools: Tools): Promise<PartReport> => {
   using big = new Worker(tools.trueProgram, BIG)
   using floor = new Floor(tools, [])
   using direct = new Floor(tools, ['direct'])
-  const warm = tools.quick ? 5 : 50
+  const warm = tools.quick ? 5 : 300
   await warmUp(small, WAYS, warm)
   await warmUp(big, WAYS, warm)
   const workers = [

@@ -168,7 +168,8 @@ static inline void spin_pause(void) {
 }
 
 /* Runs in the child on a stack of its own, but in our memory, beside us. So: system calls only, no thread-local storage,
- * and nothing written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked. */
+ * and nothing written but the stack and `error`. Our handlers are gone (CLONE_CLEAR_SIGHAND) and all signals blocked,
+ * which they stay: the plan says when to let them in. */
 __attribute__((noreturn, used)) static void child_main(struct child *child) {
     long result = 0;
     /* What we ignore (Node ignores SIGPIPE) would stay ignored. */
@@ -215,8 +216,6 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     if (result >= 0)
         result = syscall6(NR_CLOSE_RANGE, child->count, ~0u, CLOSE_RANGE_CLOEXEC_, 0, 0, 0);
     if (result >= 0) {
-        uint64_t none = 0;
-        syscall6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8, 0, 0);
         const char *argv[] = {"tare", NULL}, *envp[] = {NULL};
         result = syscall6(SYS_execveat, child->stage, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0);
     }

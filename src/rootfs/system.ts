@@ -112,7 +112,6 @@ export const systemRoot = (options: SystemRootOptions): Rootfs => {
     file('etc/passwd', passwd),
     file('etc/group', group),
     file('etc/hosts', `127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t${hostname}\n`),
-    file('etc/hostname', `${hostname}\n`),
     file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'),
   )
   if (network === 'host') entries.push(file('etc/resolv.conf', nameServers()))

@@ -9,6 +9,7 @@ import { DataBuilder } from '../plan/data.ts'
 import { encodePlan } from '../plan/encode.ts'
 import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
+import { unblockSignals } from './plan/program.ts'
 import { setupError } from './running.ts'
 import type { UserNamespace } from './spec.ts'
 import { finishStage, makePipe, planDescriptor, startStage, stepTaken } from './stage.ts'
@@ -35,6 +36,7 @@ const runHelper = async (program: string, pid: number, mappings: readonly IdMapp
   const data = new DataBuilder()
   const steps = new StepBuilder(data)
   const words = { what: `run ${program}`, hints: HINT }
+  unblockSignals(steps)
   const argv = data.strings(argumentsOf(program, pid, mappings), program)
   const envp = data.strings([], '[]')
   const directories = ['/usr/bin', '/bin', '/usr/local/bin', '/run/wrappers/bin']

@@ -46,10 +46,11 @@ const dieWithParent = (context: PlanContext): void => {
   stage.place(alive)
 }
 
-const blockSignals = ({ stage, data }: PlanContext): void =>
-  stage.call({ what: 'block all signals', why: 'PID 1 takes them one by one' }, 'rt_sigprocmask', [
+/** The stage begins with all signals blocked: it is not to be stopped halfway, and PID 1 takes them one by one. */
+export const unblockSignals = (stage: StepBuilder): void =>
+  stage.call({ what: 'unblock all signals', why: 'they were held back so far' }, 'rt_sigprocmask', [
     SIG_SETMASK,
-    data.add(new Uint8Array(8).fill(0xff), '~[]'),
+    stage.data.space(8, '[]'),
     0,
     8,
   ])
@@ -68,15 +69,13 @@ const closeRest = ({ stage }: PlanContext): void => {
 
 /** Clones the program, and stays beside it as PID 1; the steps that follow are the program's. */
 const planInit = (context: PlanContext): void => {
-  const { stage, data } = context
-  blockSignals(context)
+  const { stage } = context
   beOpaque(context)
   const parent = stage.label()
   const program = stage.label()
   const child = stage.register('program')
   const why = 'PID 1 stays beside it, to reap orphans and pass signals on'
   stage.clone({ what: 'clone the program', why }, 'clone', [VFORK, 0, 0, 0, 0], child, parent)
-  stage.call({ what: 'unblock all signals' }, 'rt_sigprocmask', [SIG_SETMASK, data.space(8, '[]'), 0, 8])
   stage.jump({ what: 'go on as the program' }, program)
   stage.place(parent)
   closeRest(context)
@@ -90,7 +89,6 @@ const planInit = (context: PlanContext): void => {
 
 /** PID 1 alone, for a container in which programs come and go. */
 const planPause = (context: PlanContext): void => {
-  blockSignals(context)
   beOpaque(context)
   closeRest(context)
   const nobody = context.stage.register('nobody')
@@ -217,6 +215,7 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
     return
   }
   if (init) planInit(context)
+  unblockSignals(stage)
   stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
   if (spec.process.newKeyring) planKeyring(context)
   if (spec.process.terminal)
