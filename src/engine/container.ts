@@ -1,4 +1,5 @@
 import { TareError } from '../linux/error.ts'
+import { trySyscall } from '../linux/syscall.ts'
 import type { CgroupStats } from '../linux/cgroup/stats.ts'
 import { execInContainer } from '../runtime/exec.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
@@ -14,7 +15,7 @@ import { checkCommand, checkMapped, checkWorkdir, resolveContainer } from './res
 import { resolveCapabilities, resolveEnv } from './resolve-process.ts'
 import { rootPath } from './resolve-root.ts'
 import { resolveUser } from './resolve-user.ts'
-import { makeStdio, makeTerminal, theNothing } from './stdio.ts'
+import { makeStdio, makeTerminal, openNothing } from './stdio.ts'
 
 const EXEC_OPTIONS: readonly string[] = ['workdir', 'env', 'user', 'groups', ...PROGRAM_OPTIONS]
 
@@ -103,10 +104,14 @@ export class Container implements AsyncDisposable {
 export const container = async (options: ContainerOptions = {}): Promise<Container> => {
   checkOptions(options, CONTAINER_OPTIONS)
   const { spec, host } = resolveContainer([], options)
-  const nothing = theNothing()
-  const running = await startContainer(planContainer(spec, host), { stdio: [nothing, nothing, nothing], host })
-  await running.started()
-  // Either it stays, or what went wrong is known at once.
-  if (!running.alive) await running.ended
-  return new Container(running, options, host)
+  const nothing = openNothing()
+  try {
+    const running = await startContainer(planContainer(spec, host), { stdio: [nothing, nothing, nothing], host })
+    await running.started()
+    // Either it stays, or what went wrong is known at once.
+    if (!running.alive) await running.ended
+    return new Container(running, options, host)
+  } finally {
+    trySyscall('close', nothing)
+  }
 }

@@ -11,6 +11,8 @@ import type { Collected } from './collect.ts'
 import { Collector, collect } from './collect.ts'
 
 const F_SETFL = 4
+/** How long a program may take, in milliseconds, before its output is read while it runs. */
+const SOON = 10
 /** As much as a pipe holds. */
 const CHUNK = 65536
 const { EAGAIN = 11 } = ERRNO
@@ -50,6 +52,7 @@ export class PipeOutput implements Output {
   #tap: PassThrough | undefined
   #collector: Collector | undefined
   #done: (() => void) | undefined
+  #timer: NodeJS.Timeout | undefined
 
   /** Takes the descriptor over. */
   constructor(fd: number) {
@@ -77,13 +80,16 @@ export class PipeOutput implements Output {
     const ended = new Promise<void>((resolve) => {
       this.#done = resolve
     })
-    this.#watch()
+    // Most programs that end soon have written less than a pipe holds: that is read at their end, unwatched.
+    this.#timer = setTimeout(() => this.#watch(), SOON)
     await ended
     return collector.result
   }
 
   settle(): void {
-    if (this.#collector !== undefined) this.#drain(this.#collector)
+    if (this.#collector === undefined || !this.#open) return
+    this.#drain(this.#collector)
+    if (this.#open && !this.#watched) this.#watch()
   }
 
   destroy(): void {
@@ -92,6 +98,8 @@ export class PipeOutput implements Output {
   }
 
   #watch(): void {
+    if (!this.#open) return
+    clearTimeout(this.#timer)
     const result = binding.watch(this.#fd, () => {
       this.#watched = false
       if (!this.#open) trySyscall('close', this.#fd)
@@ -123,6 +131,7 @@ export class PipeOutput implements Output {
   #close(): void {
     if (!this.#open) return
     this.#open = false
+    clearTimeout(this.#timer)
     // What is still watched must stay open until its callback has come.
     if (!this.#watched || binding.unwatch(this.#fd)) trySyscall('close', this.#fd)
   }

@@ -76,6 +76,12 @@ export const receiveTerminal = async (control: Control): Promise<number | undefi
   return control.takeDescriptor()
 }
 
+/** What PID 1 says of the program. */
+interface Told {
+  readonly status: WaitStatus
+  readonly usage: ResourceUsage
+}
+
 export interface RunningParts {
   readonly plan: ContainerPlan
   /** The stage's steps as they were sent. */
@@ -150,9 +156,12 @@ export class Running implements RunningProgram {
   async #end(): Promise<Ended> {
     const { process, control, status, planFd, cgroup } = this.#parts
     try {
+      // It is said before PID 1 ends, and with it the namespaces: while the kernel takes those down, we wake up.
+      await whenEnded(status)
+      const told = this.#told()
       const waited = await finishStage(process)
       await this.terminalReady
-      return this.#outcome(waited.status, waited.usage)
+      return this.#outcome(told, waited.status, waited.usage)
     } finally {
       this.#open = false
       control.close()
@@ -161,9 +170,8 @@ export class Running implements RunningProgram {
     }
   }
 
-  #outcome(own: WaitStatus, usage: ResourceUsage): Ended {
+  #outcome(told: Told | undefined, own: WaitStatus, usage: ResourceUsage): Ended {
     const { control, stage, cgroup } = this.#parts
-    const told = this.#told()
     const status = told?.status ?? own
     // A stage that fails ends with 125, and one that is killed was killed: any other end is the program's own.
     const sure = told !== undefined && status.kind === 'exited' && status.code !== FAILED
@@ -184,8 +192,8 @@ export class Running implements RunningProgram {
     return this.spec.process.init || this.spec.process.args.length === 0
   }
 
-  /** What PID 1 said of the program. All who could write to the pipe have ended, so reading doesn't wait. */
-  #told(): { readonly status: WaitStatus; readonly usage: ResourceUsage } | undefined {
+  /** What PID 1 said of the program. Something is there to read, or all who could write have ended. */
+  #told(): Told | undefined {
     const bytes = Buffer.alloc(ENDED_SIZE)
     if (trySyscall('read', this.#parts.status, bytes, bytes.length) !== ENDED_SIZE) return undefined
     return { status: decodeWaitStatus(bytes.readUInt32LE(0)), usage: decodeRusage(bytes.subarray(8)) }

@@ -76,8 +76,11 @@ export const proceed = ({ child }: StageProcess): void => {
 
 /** Resolves when the process has ended, and reaps it; its pidfd is the caller's to close. Rejects if it never became the stage. */
 export const finishStage = async ({ pid, pidfd, child }: StageProcess): Promise<WaitResult> => {
-  await whenEnded(pidfd)
-  const waited = waitid({ pidfd })
+  let waited = waitid({ pidfd })
+  if (waited === undefined) {
+    await whenEnded(pidfd)
+    waited = waitid({ pidfd })
+  }
   const result = binding.finish(child)
   if (result < 0) throw startError(-result)
   if (waited === undefined) throw new TareError({ operation: 'wait for', target: `process ${pid}` })
