@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunOptions } from '../../src/engine/options.ts'
 import { run } from '../../src/engine/run.ts'
 import { trySyscall } from '../../src/linux/syscall.ts'
+import { getXattr } from '../../src/linux/xattr.ts'
 import { lacksRoot } from './child.ts'
 import { isRoot, lines, said, sh, statusOf } from './contained.ts'
 import { expectNothingLeft } from './leaks.ts'
@@ -363,7 +374,37 @@ test('set-user-id programs give nothing', async (t) => {
   assert.equal(await user({ noNewPrivileges: false }), '0', 'where both walls are taken down it does')
   const nosuid = { mounts: [{ source: directory, target: '/data' }] }
   assert.equal(await user({ noNewPrivileges: false, ...nosuid }), '1000', 'each is enough')
-  assert.equal(await statusOf('CapBnd', { user: 1000 }), '00000000800405fb')
+  assert.equal(await statusOf('CapBnd', { user: 1000 }), '00000000000405fb')
+})
+
+test('no set-user-id program is planted in a writable directory of the host', async (t) => {
+  if (!isRoot) return t.skip('needs root, whose files it would be')
+  const directory = scratch()
+  nothingLeft(t)
+  const tries = [
+    'cp /usr/bin/id a; chmod 4755 a',
+    'cp /usr/bin/id b; chmod u+s,g+s b',
+    'install -m 6755 /usr/bin/id c',
+    'python3 -c "import os; os.close(os.open(\'d\', os.O_CREAT | os.O_WRONLY, 0o4755))"',
+    'python3 -c "import os; os.mknod(\'e\', 0o104755)"',
+    'cp /usr/bin/id f; chmod 755 f; setcap cap_sys_admin+ep f',
+  ]
+  const plant = async (options: RunOptions): Promise<readonly number[]> => {
+    await sh(`cd /data; umask 0; ${tries.map((each) => `(${each}) 2>/dev/null`).join('; ')}; true`, {
+      mounts: [{ source: directory, target: '/data' }],
+      ...options,
+    })
+    return readdirSync(directory).map((name) => statSync(join(directory, name)).mode & 0o6000)
+  }
+  const modes = await plant({})
+  assert.ok(modes.length >= 4, 'the files themselves are made')
+  assert.deepEqual([...new Set(modes)], [0])
+  assert.equal(getXattr(join(directory, 'f'), 'security.capability'), undefined)
+  for (const name of readdirSync(directory)) rmSync(join(directory, name))
+  assert.ok(
+    (await plant({ seccomp: 'unconfined' })).some((mode) => mode !== 0),
+    'it is the filter that keeps them out',
+  )
 })
 
 test('a fork bomb ends with its container', async (t) => {
