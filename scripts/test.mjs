@@ -94,7 +94,7 @@ const runTests = (sources, concurrency) =>
 const patterns = process.argv.slice(2).filter((argument) => argument !== '--')
 const failures = patterns.length === 0 ? (await runChecks()).map((name) => `check: ${name}`) : []
 
-const chosen = ['src', 'test']
+const chosen = ['src', 'test', 'bench']
   .flatMap(testFiles)
   .filter(
     (source) => patterns.length === 0 || patterns.some((pattern) => source.includes(pattern.replace(/^\.\//, ''))),

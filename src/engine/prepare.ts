@@ -104,7 +104,7 @@ const fill = (
     userNamespace.kind === 'mapped' &&
     options.uidMappings === undefined &&
     options.gidMappings === undefined
-  const plan = template.fill({
+  const plan = template.make({
     args: command,
     env: resolveEnv(options.env, user, { hostname, tty: process.terminal }),
     hostname,

@@ -63,7 +63,7 @@ export class PlanTemplate {
   }
 
   /** The plan of one container. */
-  fill({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
+  make({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
     const { spec, cgroup } = this.#plan
     const data = this.#plan.data.copy()
     const ownData = this.#plan.ownData.copy()

@@ -27,7 +27,7 @@ const check = ({ status, stdout, stderr }: Called): ReadonlyMap<string, readonly
   assert.deepEqual(rows.get('network interfaces')?.[1], 'lo')
   assert.deepEqual(rows.get('can gain privileges')?.[1], 'no')
   assert.deepEqual(rows.get('system calls')?.[1], 'filtered')
-  assert.match(rows.get('capabilities')?.[1] ?? '', /^11: chown /)
+  assert.match(rows.get('capabilities')?.[1] ?? '', /^10: chown /)
   return rows
 }
 
