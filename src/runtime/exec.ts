@@ -13,7 +13,7 @@ import { Descriptors } from './descriptors.ts'
 import type { PlanHost } from './plan/context.ts'
 import { planExec } from './plan/exec.ts'
 import type { Ended, Running, RunningProgram } from './running.ts'
-import { receiveTerminal, setupError } from './running.ts'
+import { TerminalSide, setupError } from './running.ts'
 import type { ProcessSpec } from './spec.ts'
 import { finishStage, planDescriptor, startStage, stepTaken } from './stage.ts'
 
@@ -40,18 +40,18 @@ class ExecRunning implements RunningProgram {
   readonly #parts: ExecParts
   readonly #oomBefore: number
   #open = true
-  #terminal: number | undefined
+  readonly #terminal = new TerminalSide()
 
   constructor(parts: ExecParts) {
     this.pid = parts.pid
     this.#parts = parts
     this.#oomBefore = oomKills(parts.cgroup)
-    this.terminalReady = parts.terminal ? this.#receiveTerminal() : Promise.resolve(undefined)
+    this.terminalReady = parts.terminal ? this.#terminal.receive(parts.control) : Promise.resolve(undefined)
     this.ended = this.#end()
   }
 
   get terminal(): number | undefined {
-    return this.#open ? this.#terminal : undefined
+    return this.#terminal.descriptor
   }
 
   /** SIGKILL goes to all processes of its group: those that it started, unless they left. */
@@ -59,11 +59,6 @@ class ExecRunning implements RunningProgram {
     if (!this.#open || !sendPidfdSignal(this.#parts.pidfd, signal)) return false
     if (signal === SIGKILL) trySyscall('kill', -this.pid, signal)
     return true
-  }
-
-  async #receiveTerminal(): Promise<number | undefined> {
-    this.#terminal = await receiveTerminal(this.#parts.control)
-    return this.#terminal
   }
 
   async #end(): Promise<Ended> {
@@ -80,6 +75,7 @@ class ExecRunning implements RunningProgram {
       return { status: waited.status, userTime, systemTime, peakMemory: maxResident, oomKilled }
     } finally {
       this.#open = false
+      this.#terminal.close()
       control.close()
       for (const fd of [pidfd, planFd]) trySyscall('close', fd)
     }

@@ -3,7 +3,7 @@ import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { TareError } from '../linux/error.ts'
 import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
 import { signalName } from '../linux/signal.ts'
-import { trySyscall } from '../linux/syscall.ts'
+import { syscall, trySyscall } from '../linux/syscall.ts'
 import type { ResourceUsage, WaitStatus } from '../linux/wait.ts'
 import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus } from '../linux/wait.ts'
 import { stepError } from '../plan/failure.ts'
@@ -15,6 +15,7 @@ import type { StageProcess } from './stage.ts'
 import { finishStage, stepTaken } from './stage.ts'
 
 const SIGKILL = 9
+const F_DUPFD_CLOEXEC = 1030
 /** What the stage ends with if a step fails (native/stage.c). */
 const FAILED = 125
 /** Size of struct ended, native/plan.h. */
@@ -70,10 +71,31 @@ export const setupError = (
   return new TareError({ operation: step?.what ?? 'start the container', reason, code: 'ERR_TARE_KILLED' })
 }
 
-/** Waits until the stage speaks or is gone, and takes the terminal if it sent one. */
-export const receiveTerminal = async (control: Control): Promise<number | undefined> => {
-  await whenEnded(control.fd)
-  return control.takeDescriptor()
+/**
+ * Our side of a program's terminal. It is kept open until the program has ended, whatever becomes of the descriptor that
+ * is read: a program closes its side before it ends, reading then fails, and if that closed the last of ours, the kernel
+ * would hang the terminal up, and the program would end by SIGHUP.
+ */
+export class TerminalSide {
+  #kept: number | undefined
+
+  /** Waits until the stage speaks or is gone; resolves with a descriptor to read and write, which is the caller's. */
+  async receive(control: Control): Promise<number | undefined> {
+    await whenEnded(control.fd)
+    this.#kept = control.takeDescriptor()
+    if (this.#kept === undefined) return undefined
+    return syscall({ operation: 'duplicate the terminal' }, 'fcntl', this.#kept, F_DUPFD_CLOEXEC, 0)
+  }
+
+  /** While it is there. */
+  get descriptor(): number | undefined {
+    return this.#kept
+  }
+
+  close(): void {
+    if (this.#kept !== undefined) trySyscall('close', this.#kept)
+    this.#kept = undefined
+  }
 }
 
 /** What PID 1 says of the program. */
@@ -103,14 +125,14 @@ export class Running implements RunningProgram {
   readonly terminalReady: Promise<number | undefined>
   readonly #parts: RunningParts
   #open = true
-  #terminal: number | undefined
+  readonly #terminal = new TerminalSide()
 
   constructor(parts: RunningParts) {
     this.spec = parts.plan.spec
     this.pid = parts.process.pid
     this.cgroup = parts.cgroup
     this.#parts = parts
-    this.terminalReady = this.spec.process.terminal ? this.#receiveTerminal() : Promise.resolve(undefined)
+    this.terminalReady = this.spec.process.terminal ? this.#terminal.receive(parts.control) : Promise.resolve(undefined)
     this.ended = this.#end()
   }
 
@@ -130,7 +152,7 @@ export class Running implements RunningProgram {
   }
 
   get terminal(): number | undefined {
-    return this.#open ? this.#terminal : undefined
+    return this.#terminal.descriptor
   }
 
   /** The step that the stage is at, or, once it has become the program, its last. */
@@ -148,11 +170,6 @@ export class Running implements RunningProgram {
     return this.#open && this.#parts.control.report === undefined
   }
 
-  async #receiveTerminal(): Promise<number | undefined> {
-    this.#terminal = await receiveTerminal(this.#parts.control)
-    return this.#terminal
-  }
-
   async #end(): Promise<Ended> {
     const { process, control, status, planFd, cgroup } = this.#parts
     try {
@@ -164,6 +181,7 @@ export class Running implements RunningProgram {
       return this.#outcome(told, waited.status, waited.usage)
     } finally {
       this.#open = false
+      this.#terminal.close()
       control.close()
       for (const fd of [process.pidfd, status, planFd]) trySyscall('close', fd)
       await cgroup?.remove()

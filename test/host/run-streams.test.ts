@@ -197,3 +197,13 @@ test('the standard streams of a program are its own alone', async (t) => {
   assert.equal(stdout, '')
   assert.ok(readdirSync('/proc/self/fd').length > 0)
 })
+
+test('a program that closes its terminal before it ends is not hung up', async (t) => {
+  nothingLeft(t)
+  for (let count = 0; count < 40; count++) {
+    const program = run(['wc', '-c'], { tty: true })
+    program.stdin?.write('hello\x04\x04')
+    const { exitCode, signal } = await program
+    assert.deepEqual([exitCode, signal], [0, undefined])
+  }
+})
