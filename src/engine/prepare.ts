@@ -5,6 +5,7 @@ import type { ContainerPlan } from '../runtime/plan/container-plan.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import { PlanTemplate } from '../runtime/plan-template.ts'
 import { planContainer } from '../runtime/plan.ts'
+import { cgroupLeaf } from '../runtime/stale-cgroups.ts'
 import type { ContainerSpec } from '../runtime/spec.ts'
 import type { ContainerOptions, RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS } from './options.ts'
@@ -109,7 +110,7 @@ const fill = (
     env: resolveEnv(options.env, user, { hostname, tty: process.terminal }),
     hostname,
     firstId: ranged ? newRange() : undefined,
-    cgroupName: cgroup?.name.replace(/[^/]+$/, name),
+    cgroupName: cgroup?.name.replace(/[^/]+$/, cgroupLeaf(name)),
   })
   return { plan, host, forget }
 }

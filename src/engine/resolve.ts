@@ -5,6 +5,7 @@ import { cgroupParent } from '../linux/cgroup/parent.ts'
 import { cgroupWrites } from '../linux/cgroup/writes.ts'
 import { idOutside } from '../linux/idmap.ts'
 import { readPlanHost } from '../runtime/host.ts'
+import { cgroupLeaf } from '../runtime/stale-cgroups.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import type { CgroupSpec, ContainerSpec, Mount, UserNamespace } from '../runtime/spec.ts'
 import { DEVICE_RULES, resolveDevices, withDefaults } from './devices.ts'
@@ -171,7 +172,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
     sysctls: Object.entries(options.sysctls ?? {}).map(([key, value]) => [checkSysctl(key, options), String(value)]),
     maskedPaths: MASKED,
     readonlyPaths: READ_ONLY,
-    cgroup: resolveCgroup(options, host, name, deviceNodes),
+    cgroup: resolveCgroup(options, host, cgroupLeaf(name), deviceNodes),
   }
   return { spec, host, user }
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { createCgroup } from '../linux/cgroup/create.ts'
 import { InputError, TareError } from '../linux/error.ts'
@@ -17,6 +18,7 @@ import type { PlannedCgroup } from './plan/cgroups.ts'
 import type { ContainerPlan } from './plan/container-plan.ts'
 import type { PlanHost } from './plan/context.ts'
 import { Running } from './running.ts'
+import { removeStaleCgroups } from './stale-cgroups.ts'
 import { finishStage, makePipe, planDescriptor, proceed, startStage } from './stage.ts'
 
 const SIGKILL = 9
@@ -81,6 +83,7 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
   try {
     let birth: number | undefined
     if (plan.cgroup !== undefined && host.cgroups !== undefined) {
+      removeStaleCgroups(host.cgroups, dirname(plan.cgroup.name))
       cgroup = createCgroup(host.cgroups, plan.cgroup.name, plan.cgroup.limits)
       birth = openMemberships(plan.cgroup, cgroup, registers, descriptors)
     }
