@@ -1,6 +1,8 @@
 export { InputError, TareError } from './linux/error.ts'
 export type { TareErrorDetails } from './linux/error.ts'
 export type { HostGroup, HostItem } from './inspect/host.ts'
+export type { CgroupEntry } from './inspect/cgroups.ts'
+export { listCgroups } from './inspect/cgroups.ts'
 export { HOST_GROUPS, hostInfo } from './inspect/host.ts'
 export type {
   BindMount,
@@ -23,3 +25,4 @@ export type { Explanation, ExplanationCounts } from './engine/explain.ts'
 export { explain } from './engine/explain.ts'
 export type { ExplainedPhase, ExplainedStep } from './plan/explain.ts'
 export type { Mechanism } from './plan/step.ts'
+export { formatBytes } from './runtime/units.ts'

@@ -13,6 +13,17 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./explain.ts')).explain,
   },
   {
+    name: 'cgroup',
+    summary: 'control groups: what processes may use, and what they have used',
+    commands: [
+      {
+        name: 'ls',
+        summary: 'list groups with their processes, what they use and their limits',
+        load: async () => (await import('./cgroup-ls.ts')).cgroupLs,
+      },
+    ],
+  },
+  {
     name: 'demo',
     summary: 'show what a contained program sees beside what the host has',
     load: async () => (await import('./demo.ts')).demo,

@@ -4,7 +4,7 @@ import { applyWrites } from './apply.ts'
 import { currentLimits } from './current.ts'
 import { failedWith, tryWriteFile } from './file.ts'
 import { freezeDirectories, isFrozen, thawDirectories } from './freeze.ts'
-import { isPopulated, killDirectories, mainDirectory, processesIn, removeDirectories } from './kill.ts'
+import { isPopulated, killDirectories, mainDirectory, ownProcessesIn, processesIn, removeDirectories } from './kill.ts'
 import type { CgroupLayout } from './layout.ts'
 import { hierarchyOf } from './layout.ts'
 import type { CgroupLimits } from './limits.ts'
@@ -21,6 +21,12 @@ export class Cgroup {
   constructor(layout: CgroupLayout, directories: readonly CgroupDirectory[]) {
     this.layout = layout
     this.directories = directories
+  }
+
+  /** Its path from the root of the hierarchies, `/shop/web`; `/` for the root. */
+  get name(): string {
+    const [first] = this.directories
+    return first === undefined ? '/' : first.directory.slice(first.hierarchy.mountPoint.length) || '/'
   }
 
   /** Absolute directories by the hierarchy's name (`memory`, `cpu,cpuacct`, `unified`): what `openCgroup` takes. */
@@ -52,6 +58,13 @@ export class Cgroup {
   /** The processes in the group and in those below it. */
   processes(): readonly number[] {
     return processesIn(mainDirectory(this.directories))
+  }
+
+  /** The processes in the group itself, in any of its hierarchies: on version 1 a process may be in one of them alone. */
+  ownProcesses(): readonly number[] {
+    return [...new Set(this.directories.flatMap(({ directory }) => ownProcessesIn(directory)))].toSorted(
+      (a, b) => a - b,
+    )
   }
 
   /** Moves a process with all its threads into the group. Throws {@link TareError}. */

@@ -54,6 +54,9 @@ export const readFile = (path: string): string => {
 /** Whether a negative result is this error. */
 export const failedWith = (result: number, name: string): boolean => result === -(ERRNO[name] ?? 0)
 
+/** Whether there is a directory of this path. */
+export const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
 /**
  * The groups directly below one, as absolute paths. A directory of kernfs has a link for itself, its name and each
  * child, so most often no listing is needed.

@@ -9,16 +9,17 @@ const AT_FDCWD = -100
 const AT_REMOVEDIR = 0x200
 const SIGKILL = 9
 
-/** The processes in a group and below it; those that the caller's pid namespace doesn't show are left out. */
-export const processesIn = (directory: string): readonly number[] => {
-  const text = readIfThere(`${directory}/cgroup.procs`) ?? ''
-  const own = text
+/** The processes in a group itself; those that the caller's pid namespace doesn't show are left out. */
+export const ownProcessesIn = (directory: string): readonly number[] =>
+  (readIfThere(`${directory}/cgroup.procs`) ?? '')
     .split('\n')
     .map(Number)
     .filter((pid) => pid > 0)
-  const below = childGroups(directory).flatMap(processesIn)
-  return [...new Set([...own, ...below])]
-}
+
+/** The processes in a group and below it. */
+export const processesIn = (directory: string): readonly number[] => [
+  ...new Set([...ownProcessesIn(directory), ...childGroups(directory).flatMap(processesIn)]),
+]
 
 /** Of several directories of a group, the one to ask for its processes: version 2's, which can't be escaped by threads. */
 export const mainDirectory = (directories: readonly CgroupDirectory[]): string =>
