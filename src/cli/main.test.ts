@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TareError } from '../index.ts'
+import type { CommandEntry } from './command.ts'
 import { command } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { exitStatusOf, signalStatus } from './exit-status.ts'
@@ -57,12 +58,16 @@ test('what a command throws becomes a message and status 125', async () => {
 })
 
 test('every command has help that fits the width, whichever way it is asked for', async () => {
-  for (const entry of COMMANDS) {
-    const asked = await call(entry.name, '--help')
+  const all = (path: readonly string[], entries: readonly CommandEntry[]): readonly (readonly [string[], string])[] =>
+    entries.flatMap((entry): readonly (readonly [string[], string])[] => {
+      const words = [...path, entry.name]
+      return 'commands' in entry ? [[words, 'COMMANDS'], ...all(words, entry.commands)] : [[words, 'EXIT STATUS']]
+    })
+  for (const [words, own] of all([], COMMANDS)) {
+    const asked = await call(...words, '--help')
     assert.equal(asked.status, 0)
-    assert.deepEqual(await call('help', entry.name), asked)
-    for (const title of ['NAME', 'SYNOPSIS', 'OPTIONS', 'EXIT STATUS'])
-      assert.match(asked.out, new RegExp(`^${title}$`, 'm'))
+    assert.deepEqual(await call('help', ...words), asked)
+    for (const title of ['NAME', 'SYNOPSIS', 'OPTIONS', own]) assert.match(asked.out, new RegExp(`^${title}$`, 'm'))
     for (const line of asked.out.split('\n')) {
       if (!line.startsWith('        ')) assert.ok(displayWidth(line) <= 80, line)
     }
