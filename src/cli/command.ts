@@ -17,6 +17,8 @@ export interface Invocation {
   readonly terminal: Terminal
   /** The table of all commands. */
   readonly commands: readonly CommandEntry[]
+  /** Where this command is what its group does by itself: the commands of the group. */
+  readonly subcommands?: readonly CommandEntry[]
 }
 
 /** What a command's `run` is given. */
@@ -50,10 +52,19 @@ export interface Command extends CommandText {
   run(argv: readonly string[], invocation: Invocation): Promise<number>
 }
 
-/** A line of the table of commands. What a command needs is loaded when it is called, not before. */
+interface AnyEntry {
+  readonly name: string
+  readonly summary: string
+}
+
+/**
+ * A line of the table of commands: a command, or a group of them. What a command needs is loaded when it is called, not
+ * before. A group with `load` does something by itself, too: whatever follows its name and is none of its commands is
+ * for that one, and so is everything after `--`.
+ */
 export type CommandEntry =
-  | { readonly name: string; readonly summary: string; readonly load: () => Promise<Command> }
-  | { readonly name: string; readonly summary: string; readonly commands: readonly CommandEntry[] }
+  | (AnyEntry & { readonly load: () => Promise<Command> })
+  | (AnyEntry & { readonly commands: readonly CommandEntry[]; readonly load?: () => Promise<Command> })
 
 /** Makes a command out of what is written about it. The options' types follow from their specification. */
 export const command = <const O extends readonly OptionSpec[]>(spec: CommandSpec<O>): Command => ({
@@ -64,8 +75,8 @@ export const command = <const O extends readonly OptionSpec[]>(spec: CommandSpec
       return spec.run({ ...invocation, options: parsed.options, operands: parsed.operands })
     }
     const { commandManual } = await import('./manual.ts')
-    const { terminal, name, summary } = invocation
-    terminal.print(commandManual(name, summary, spec, terminal))
+    const { terminal, name, summary, subcommands } = invocation
+    terminal.print(commandManual(name, summary, spec, terminal, subcommands))
     return 0
   },
 })

@@ -31,7 +31,7 @@ export const bashCompletion = (tree: CompletionNode): string => {
   )
   const names = nodes.filter(({ path }) => path.length > 0).map(({ path }) => path.join(' '))
   const words = nodes.map(({ path, options, operands, children }) => {
-    const first = children.length > 0 ? children.map((child) => child.path.at(-1) ?? '') : (operands[0]?.choices ?? [])
+    const first = [...children.map((child) => child.path.at(-1) ?? ''), ...(operands[0]?.choices ?? [])]
     const dashes = options.flatMap(spellings)
     return branch([path.join(' ')], `words=${quote(first.join(' '))} options=${quote(dashes.join(' '))}`)
   })
@@ -46,8 +46,13 @@ _tare() {
     word="\${COMP_WORDS[index]}"
     if [[ $word == '=' ]]; then continue; fi
     if [[ -n $option ]]; then option=''; continue; fi
+    # The word of a command stands before all operands of the group it is in.
+    if [[ -z $operand ]]; then
+      case "\${path:+$path }$word" in
+${branch(names, `path="\${path:+$path }$word"; continue`)}      esac
+    fi
     case "\${path:+$path }$word" in
-${branch(names, `path="\${path:+$path }$word"; continue`)}${branch(takesValue, 'option="$word"; continue')}    esac
+${branch(takesValue, 'option="$word"; continue')}    esac
     if [[ $word == -* ]]; then continue; fi
     operand="$word"
     case "$path" in

@@ -43,6 +43,9 @@ function __tare_at
         switch $place.$word
             case ${places.map(({ path }) => placeOf(path)).join(' ')}
                 set place $place.$word
+            case '*'
+                # The word of a command stands first in its group.
+                break
         end
     end
     test $place = $argv[1]

@@ -16,19 +16,28 @@ export interface CompletionNode {
 const HELP: OptionSpec = { long: 'help', description: 'Shows this help.' }
 
 const node = async (path: readonly string[], entry: CommandEntry): Promise<CompletionNode> => {
-  const { summary } = entry
-  if ('commands' in entry) return { ...(await group(path, entry.commands)), summary }
-  const { options, operands, stopAtOperand }: Command = await entry.load()
-  return { path, summary, options: [...options, HELP], operands, stopAtOperand: stopAtOperand === true, children: [] }
+  const { summary, load } = entry
+  const children = 'commands' in entry ? await nodes(path, entry.commands) : []
+  if (load === undefined) return { ...groupNode(path, children), summary }
+  const { options, operands, stopAtOperand }: Command = await load()
+  return { path, summary, options: [...options, HELP], operands, stopAtOperand: stopAtOperand === true, children }
 }
 
-const group = async (path: readonly string[], entries: readonly CommandEntry[]): Promise<CompletionNode> => {
-  const children = await Promise.all(entries.map((entry) => node([...path, entry.name], entry)))
-  return { path, summary: '', options: [HELP], operands: [], stopAtOperand: false, children }
-}
+const nodes = async (path: readonly string[], entries: readonly CommandEntry[]): Promise<readonly CompletionNode[]> =>
+  Promise.all(entries.map((entry) => node([...path, entry.name], entry)))
+
+const groupNode = (path: readonly string[], children: readonly CompletionNode[]): CompletionNode => ({
+  path,
+  summary: '',
+  options: [HELP],
+  operands: [],
+  stopAtOperand: false,
+  children,
+})
 
 /** The tree of all commands. Loads every one of them. */
-export const completionTree = async (commands: readonly CommandEntry[]): Promise<CompletionNode> => group([], commands)
+export const completionTree = async (commands: readonly CommandEntry[]): Promise<CompletionNode> =>
+  groupNode([], await nodes([], commands))
 
 /** All nodes of a tree, a node before its children. */
 export const allNodes = (tree: CompletionNode): readonly CompletionNode[] => [tree, ...tree.children.flatMap(allNodes)]

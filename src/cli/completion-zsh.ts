@@ -12,6 +12,10 @@ const functionName = (path: readonly string[]): string => ['_tare', ...path].joi
 const valuesOf = (choices: readonly string[] | undefined): string =>
   choices === undefined ? '_files' : `(${choices.map(plain).join(' ')})`
 
+/** What completes a value outside of an argument of _arguments. */
+const valueAction = (choices: readonly string[] | undefined): string =>
+  choices === undefined ? '_files' : `compadd -- ${choices.map(quote).join(' ')}`
+
 const optionArguments = (option: OptionSpec): readonly string[] => {
   const all = spellings(option)
   const help = `[${plain(firstSentence(option.description))}]`
@@ -33,21 +37,25 @@ const commandBody = ({ options, operands, stopAtOperand }: CompletionNode): stri
   return `  _arguments ${[flags, ...options.flatMap(optionArguments), ...rest].join(' \\\n    ')}\n`
 }
 
-const groupBody = ({ children }: CompletionNode): string => {
+/** The words of a group's commands; and the operands and options of what it does by itself. */
+const groupBody = (node: CompletionNode): string => {
+  const { children, options, operands } = node
+  const own = operands[0] === undefined ? '' : `      *)\n${commandBody(node)}      ;;\n`
+  const others = operands[0] === undefined ? '' : `      ${valueAction(operands[0].choices)}\n`
   const list = children.map(({ path, summary }) => quote(`${path.at(-1)}:${plain(summary)}`))
   const branches = children.map(({ path }) => `      ${path.at(-1)}) ${functionName(path)} ;;\n`)
   return `  local curcontext="$curcontext" state line
-  _arguments -C '--help[Shows the help]' '1:command:->command' '*::argument:->argument'
+  _arguments ${['-C', ...options.flatMap(optionArguments), quote('1:command:->command'), quote('*::argument:->argument')].join(' \\\n    ')}
   case $state in
     command)
       local -a commands=(
         ${list.join('\n        ')}
       )
       _describe command commands
-      ;;
+${others}      ;;
     argument)
       case $line[1] in
-${branches.join('')}      esac
+${branches.join('')}${own}      esac
       ;;
   esac
 `

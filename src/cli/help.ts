@@ -24,10 +24,12 @@ export const help: Command = command({
     }
     const entry = find(operands, commands)
     const name = ['tare', ...operands].join(' ')
+    const { summary, load } = entry
+    const subcommands = 'commands' in entry ? entry.commands : undefined
     const text =
-      'commands' in entry
-        ? groupManual(name, entry.summary, entry.commands, terminal)
-        : commandManual(name, entry.summary, await entry.load(), terminal)
+      load === undefined
+        ? groupManual(name, summary, subcommands ?? [], terminal)
+        : commandManual(name, summary, await load(), terminal, subcommands)
     terminal.print(text)
     return 0
   },

@@ -118,6 +118,14 @@ EXIT STATUS
     127   Not found.
 `
   assert.equal(commandManual('tare run', 'run it', text, recorder()), expected)
+
+  const list = commandManual('tare run', 'run it', text, recorder(), [
+    { name: 'again', summary: 'run it again', load: async () => text },
+  ])
+  const inserted = expected
+    .replace('[ARGUMENT...]\n', '[ARGUMENT...]\n    tare run COMMAND [ARGUMENT]...\n')
+    .replace('OPTIONS', 'COMMANDS\n    again   run it again\n\nOPTIONS')
+  assert.equal(list, `${inserted}\n"tare run COMMAND --help" shows all about a command.\n`)
 })
 
 test('exit statuses are docker’s', () => {

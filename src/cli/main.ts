@@ -1,4 +1,4 @@
-import type { CommandEntry } from './command.ts'
+import type { Command, CommandEntry } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { exitStatusOf } from './exit-status.ts'
 import { suggest } from '../linux/index.ts'
@@ -28,21 +28,27 @@ const unknown = (name: string, word: string, entries: readonly CommandEntry[]): 
   return new UsageError(`cannot use ${isOption ? `${word} of ${name}` : `"${name} ${word}"`}: ${reason}`, hint)
 }
 
+interface Group {
+  readonly name: string
+  readonly summary: string
+  readonly commands: readonly CommandEntry[]
+  readonly load?: () => Promise<Command>
+}
+
 /** Finds the command that the words name, through groups of commands, and runs it. */
-const dispatch = async (
-  name: string,
-  summary: string,
-  entries: readonly CommandEntry[],
-  argv: readonly string[],
-  terminal: Terminal,
-): Promise<number> => {
+const dispatch = async (group: Group, argv: readonly string[], terminal: Terminal): Promise<number> => {
+  const { name, summary, commands: entries, load } = group
   const [word, ...rest] = argv
+  if (load !== undefined && !entries.some((entry) => entry.name === word)) {
+    const command = await load()
+    return command.run(argv, { name, summary, terminal, commands: COMMANDS, subcommands: entries })
+  }
   if (word === undefined || word === '--help' || word === '-h') return showGroup(name, summary, entries, terminal)
   const alias = name === 'tare' && (word === '--version' || word === '-v') ? 'version' : word
   const entry = entries.find((candidate) => candidate.name === alias)
   if (entry === undefined) throw unknown(name, word, entries)
   const path = `${name} ${entry.name}`
-  if ('commands' in entry) return dispatch(path, entry.summary, entry.commands, rest, terminal)
+  if ('commands' in entry) return dispatch({ ...entry, name: path }, rest, terminal)
   const command = await entry.load()
   return command.run(rest, { name: path, summary: entry.summary, terminal, commands: COMMANDS })
 }
@@ -62,7 +68,7 @@ const wordsOf = (error: unknown): string => {
  */
 export const main = async (argv: readonly string[], terminal: Terminal = openTerminal()): Promise<number> => {
   try {
-    return await dispatch('tare', SUMMARY, COMMANDS, argv, terminal)
+    return await dispatch({ name: 'tare', summary: SUMMARY, commands: COMMANDS }, argv, terminal)
   } catch (error) {
     terminal.warn(wordsOf(error))
     return exitStatusOf(error)

@@ -65,9 +65,30 @@ const definitions = (entries: readonly (readonly [term: string, meaning: string]
     .join('\n')
 }
 
-/** The help of one command, like a page of the manual, wrapped to the terminal's width. Ends with a newline. */
-export const commandManual = (name: string, summary: string, text: CommandText, page: Page): string => {
-  const usage = usageOf(text).map((line) => `${' '.repeat(INDENT)}${page.style.bold(name)} ${line}`.trimEnd())
+const commandsText = (commands: readonly CommandEntry[], page: Page): string =>
+  definitions(
+    commands.map((entry) => [entry.name, entry.summary] as const),
+    page,
+  )
+
+const moreHelp = (name: string, page: Page): string =>
+  `${wrap(`"${name} COMMAND --help" shows all about a command.`, page.columns)}\n`
+
+/**
+ * The help of one command, like a page of the manual, wrapped to the terminal's width. Ends with a newline. If it is
+ * what a group does by itself, `subcommands` are those of the group.
+ */
+export const commandManual = (
+  name: string,
+  summary: string,
+  text: CommandText,
+  page: Page,
+  subcommands: readonly CommandEntry[] = [],
+): string => {
+  const words = subcommands.length === 0 ? [] : ['COMMAND [ARGUMENT]...']
+  const usage = [...usageOf(text), ...words].map((line) =>
+    `${' '.repeat(INDENT)}${page.style.bold(name)} ${line}`.trimEnd(),
+  )
   const examples = text.examples.map(
     ({ command, description }) =>
       `${wrap(`${description}:`, page.columns, INDENT)}\n${' '.repeat(2 * INDENT)}${page.style.bold(command)}`,
@@ -81,11 +102,13 @@ export const commandManual = (name: string, summary: string, text: CommandText, 
     section('NAME', wrap(`${name} - ${summary}`, page.columns, INDENT), page),
     section('SYNOPSIS', usage.join('\n'), page),
     section('DESCRIPTION', wrap(text.description, page.columns, INDENT), page),
+    ...(subcommands.length === 0 ? [] : [section('COMMANDS', commandsText(subcommands, page), page)]),
     section('OPTIONS', optionsText(text.options, page), page),
     section('EXAMPLES', examples.join('\n\n'), page),
     section('EXIT STATUS', definitions(mergeStatuses(statuses), page), page),
   ]
-  return `${body.join('').trimEnd()}\n`
+  const end = subcommands.length === 0 ? '' : `\n${moreHelp(name, page)}`
+  return `${body.join('').trimEnd()}\n${end}`
 }
 
 /** A command's own word on a status goes before the general one. */
@@ -96,13 +119,12 @@ const mergeStatuses = (
 
 /** The help of `tare` itself or of a group of commands (`tare oci`): what commands there are. Ends with a newline. */
 export const groupManual = (name: string, summary: string, commands: readonly CommandEntry[], page: Page): string => {
-  const list = commands.map((entry) => [entry.name, entry.summary] as const)
   const options = name === 'tare' ? [HELP, VERSION] : [HELP]
   const body = [
     section('NAME', wrap(`${name} - ${summary}`, page.columns, INDENT), page),
     section('SYNOPSIS', `${' '.repeat(INDENT)}${page.style.bold(name)} COMMAND [ARGUMENT]...`, page),
-    section('COMMANDS', definitions(list, page), page),
+    section('COMMANDS', commandsText(commands, page), page),
     section('OPTIONS', options.map((option) => optionText(option, page)).join('\n'), page),
   ]
-  return `${body.join('')}${wrap(`"${name} COMMAND --help" shows all about a command.`, page.columns)}\n`
+  return `${body.join('')}${moreHelp(name, page)}`
 }

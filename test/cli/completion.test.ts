@@ -33,6 +33,14 @@ const shell = command({
   run: async () => 0,
 })
 
+const show = command({
+  description: 'Shows it.',
+  options: [{ long: 'json', description: 'Prints JSON.' }],
+  operands: [{ name: 'WHAT', choices: ['this', 'that'], repeatable: true }],
+  examples: [],
+  run: async () => 0,
+})
+
 const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: "run what's given: at once", load: async () => run },
   { name: 'shell', summary: 'choose a shell', load: async () => shell },
@@ -43,6 +51,12 @@ const COMMANDS: readonly CommandEntry[] = [
       { name: 'create', summary: 'create it', load: async () => run },
       { name: 'state', summary: 'show it', load: async () => shell },
     ],
+  },
+  {
+    name: 'cap',
+    summary: 'a group that does something by itself',
+    load: async () => show,
+    commands: [{ name: 'get', summary: 'get it', load: async () => run }],
   },
 ]
 
@@ -71,7 +85,7 @@ const isThere = (program: string): boolean => spawnSync(program, ['-c', 'true'])
 
 /** What each command line, of which the last word is being written, completes to. */
 const EXPECTED: readonly (readonly [words: readonly string[], completions: readonly string[]])[] = [
-  [[''], ['run', 'shell', 'oci']],
+  [[''], ['run', 'shell', 'oci', 'cap']],
   [['r'], ['run']],
   [
     ['oci', ''],
@@ -90,6 +104,13 @@ const EXPECTED: readonly (readonly [words: readonly string[], completions: reado
   ],
   [['run', '--memory', '1m', '--network', 'h'], ['host']],
   [['oci', 'create', '--r'], ['--rm']],
+  [
+    ['cap', ''],
+    ['get', 'this', 'that'],
+  ],
+  [['cap', '--j'], ['--json']],
+  [['cap', 'get', '--r'], ['--rm']],
+  [['cap', 'this', '--j'], ['--json']],
 ]
 
 test('bash', () => {
