@@ -4,6 +4,8 @@ export type { HostGroup, HostItem } from './inspect/host.ts'
 export type { CgroupEntry } from './inspect/cgroups.ts'
 export { listCgroups } from './inspect/cgroups.ts'
 export { HOST_GROUPS, hostInfo } from './inspect/host.ts'
+export type { NamespaceInodes, ProcessPart, ProcessParts, ReadProcess } from './inspect/processes.ts'
+export { COMMAND_LINE_LIMIT, readProcesses } from './inspect/processes.ts'
 export type {
   BindMount,
   ContainerOptions,

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { test } from 'node:test'
+
+import { NAMESPACE_KINDS } from './namespace.ts'
+import { ProcDirectory } from './proc-directory.ts'
+
+const endedChild = async (child: ChildProcess): Promise<void> => {
+  const end = once(child, 'exit')
+  child.kill('SIGKILL')
+  await end
+}
+
+const descriptors = (): number => readdirSync('/proc/self/fd').length
+
+test('lists and reads what /proc shows', () => {
+  using proc = new ProcDirectory()
+  assert.ok(proc.pids().includes(process.pid))
+  assert.deepEqual(
+    proc.pids(),
+    proc.pids().toSorted((a, b) => a - b),
+  )
+  using self = proc.open(process.pid)
+  assert.equal(self?.read('comm'), readFileSync('/proc/self/comm', 'utf8'))
+  assert.equal(self?.read('cmdline'), readFileSync('/proc/self/cmdline', 'utf8'))
+  assert.equal(self?.read('cmdline', 4), readFileSync('/proc/self/cmdline', 'utf8').slice(0, 4))
+  assert.equal(self?.read('no-such-file'), undefined)
+  assert.equal(self?.ended, false)
+  assert.equal(proc.open(0x3fffff), undefined)
+})
+
+test('reads files of many pages whole, and long command lines', async () => {
+  using proc = new ProcDirectory()
+  using self = proc.open(process.pid)
+  const maps = self?.read('smaps') ?? ''
+  assert.ok(maps.length > 64 * 1024, `smaps has ${maps.length} characters`)
+  assert.equal(maps.match(/^VmFlags:/gm)?.length, maps.match(/^Size:/gm)?.length)
+  assert.match(maps, /VmFlags:[^\n]*\n$/)
+  const child = spawn('/bin/sh', ['-c', 'read line', 'sh', 'x'.repeat(120_000)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  await once(child, 'spawn')
+  using shell = proc.open(child.pid ?? 0)
+  assert.equal(shell?.read('cmdline')?.split('\0')[4]?.length, 120_000)
+  assert.equal(shell?.read('cmdline', 50_000)?.length, 50_000)
+  await endedChild(child)
+})
+
+test('a namespace is known by its inode', () => {
+  using proc = new ProcDirectory()
+  using self = proc.open(process.pid)
+  for (const kind of NAMESPACE_KINDS) {
+    assert.equal(self?.namespace(kind), statSync(`/proc/self/ns/${kind}`).ino, kind)
+  }
+  assert.equal(self?.namespace('time_for_children'), statSync('/proc/self/ns/time_for_children').ino)
+})
+
+test('knows when a process has ended, and reads nothing of another one', async () => {
+  const before = descriptors()
+  {
+    using proc = new ProcDirectory()
+    const child = spawn('/bin/sleep', ['60'], { stdio: 'ignore' })
+    using held = proc.open(child.pid ?? 0)
+    assert.match(held?.read('status') ?? '', /^Name:\tsleep$/m)
+    await endedChild(child)
+    assert.equal(held?.namespace('pid'), undefined)
+    assert.equal(held?.ended, true)
+    assert.equal(held?.read('status'), undefined)
+  }
+  assert.equal(descriptors(), before)
+})
+
+test(
+  'an ordinary user may not know the namespaces of others, but that they are there',
+  { skip: process.geteuid?.() !== 0 && 'needs root' },
+  () => {
+    const source = [
+      `import { ProcDirectory } from ${JSON.stringify(new URL('./proc-directory.js', import.meta.url).href)}`,
+      'const init = new ProcDirectory().open(1)',
+      "console.log(JSON.stringify([init.namespace('mnt') ?? null, init.ended, init.read('status').slice(0, 4)]))",
+    ]
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', source.join('\n')], {
+      encoding: 'utf8',
+      uid: 65534,
+      gid: 65534,
+    })
+    assert.equal(stdout, '[null,false,"Name"]\n', stderr)
+  },
+)

@@ -1,0 +1,168 @@
+import { readdirSync } from 'node:fs'
+
+import { ERRNO } from './errno.ts'
+import { TareError } from './error.ts'
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from './fcntl.ts'
+import type { NamespaceLink } from './namespace.ts'
+import { syscall, trySyscall } from './syscall.ts'
+
+const codes = (...names: readonly string[]): readonly number[] => names.map((name) => -(ERRNO[name] ?? 0))
+
+const GONE = codes('ENOENT', 'ESRCH')
+const DENIED = codes('EACCES', 'EPERM')
+
+/** Where texts arrive, one after the other; it grows with the longest. */
+interface Arrival {
+  bytes: Buffer
+}
+
+/** Longer than most files of a process, so that one read(2) takes them whole. */
+const FIRST_SIZE = 32 * 1024
+
+/** Files that the kernel writes in one piece: a read(2) that finds less than it has room for has found all. */
+const PIECES: readonly string[] = ['stat', 'status', 'cgroup', 'cmdline', 'comm', 'statm']
+
+const DIGIT_0 = 48
+
+/** The number in `net:[4026531840]`, from its first digit to the bracket. */
+const inodeIn = (bytes: Uint8Array, from: number, to: number): number => {
+  let inode = 0
+  for (let at = from; at < to; at++) inode = inode * 10 + ((bytes[at] ?? 0) - DIGIT_0)
+  return inode
+}
+
+/**
+ * One process in /proc, held by a descriptor of its directory: all that is read through it is of one and the same
+ * process, even if that ends meanwhile and another one gets its number. Close it.
+ */
+export class ProcProcess {
+  readonly pid: number
+  readonly #fd: number
+  readonly #arrival: Arrival
+  #ended = false
+
+  /** Made by {@link ProcDirectory.open}. */
+  constructor(pid: number, fd: number, arrival: Arrival) {
+    this.pid = pid
+    this.#fd = fd
+    this.#arrival = arrival
+  }
+
+  /** Whether something could not be told because the process has ended and was waited for. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /**
+   * The text of a file such as `status`, or so many bytes of its beginning. Undefined where it may not be read, where
+   * this kernel has no such file, or where the process has ended: see {@link ended}.
+   */
+  read(file: string, limit: number = Number.MAX_SAFE_INTEGER): string | undefined {
+    const fd = trySyscall('openat', this.#fd, file, O_RDONLY | O_CLOEXEC, 0)
+    if (fd < 0) return this.#untold(file, 'openat', fd)
+    const result = this.#fill(fd, limit, PIECES.includes(file))
+    trySyscall('close', fd)
+    return result < 0 ? this.#untold(file, 'read', result) : this.#arrival.bytes.toString('utf8', 0, result)
+  }
+
+  /**
+   * The inode of a namespace; undefined where it may not be known (ptrace(2), PTRACE_MODE_READ_FSCREDS), this kernel
+   * has no such kind, or the process has ended: one that was not yet waited for (a zombie) has left all but its pid
+   * and user namespaces.
+   */
+  namespace(link: NamespaceLink): number | undefined {
+    const { bytes } = this.#arrival
+    const length = trySyscall('readlinkat', this.#fd, `ns/${link}`, bytes, bytes.length)
+    // `pid_for_children` leads to `pid:[…]`; the kind is the shorter part.
+    if (length > 0) return inodeIn(bytes, bytes.indexOf('[') + 1, length - 1)
+    // Both errors are a link's own too: only the directory says whether the process has ended.
+    if (this.#isThere()) return undefined
+    return this.#untold(`ns/${link}`, 'readlinkat', -(ERRNO['ENOENT'] ?? 0))
+  }
+
+  close(): void {
+    trySyscall('close', this.#fd)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** Reads a descriptor to its end or limit; how many bytes, or the errno as a negative number. */
+  #fill(fd: number, limit: number, isPiece: boolean): number {
+    let length = 0
+    for (;;) {
+      if (length === this.#arrival.bytes.length) this.#grow()
+      const { bytes } = this.#arrival
+      const room = Math.min(bytes.length, limit) - length
+      const result = trySyscall('read', fd, length === 0 ? bytes : bytes.subarray(length), room)
+      if (result <= 0) return result < 0 ? result : length
+      length += result
+      if (length >= limit || (isPiece && result < room)) return length
+    }
+  }
+
+  #grow(): void {
+    const { bytes } = this.#arrival
+    this.#arrival.bytes = Buffer.concat([bytes], bytes.length * 2)
+  }
+
+  #isThere(): boolean {
+    return trySyscall('faccessat', this.#fd, 'stat', 0) === 0
+  }
+
+  #untold(file: string, call: string, result: number): undefined {
+    if (GONE.includes(result)) this.#ended ||= !this.#isThere()
+    else if (!DENIED.includes(result)) {
+      throw new TareError({ operation: 'read', target: `/proc/${this.pid}/${file}`, syscall: call, errno: -result })
+    }
+  }
+}
+
+/**
+ * /proc, for reading much of many processes: by descriptors and through one buffer, which takes half of the time that
+ * files by their paths take, and less memory. Close it. proc(5)
+ */
+export class ProcDirectory {
+  readonly #path: string
+  readonly #fd: number
+  readonly #arrival: Arrival = { bytes: Buffer.allocUnsafeSlow(FIRST_SIZE) }
+
+  /** Throws where nothing is mounted there. */
+  constructor(path = '/proc') {
+    this.#path = path
+    const flags = O_PATH | O_DIRECTORY | O_CLOEXEC
+    this.#fd = syscall(
+      { operation: 'open', target: path, hint: 'Mount it: mount -t proc proc /proc' },
+      'openat',
+      AT_FDCWD,
+      path,
+      flags,
+      0,
+    )
+  }
+
+  /** The ids of all processes that are to be seen, ascending. */
+  pids(): readonly number[] {
+    return readdirSync(this.#path)
+      .filter((name) => /^[1-9][0-9]*$/.test(name))
+      .map(Number)
+      .toSorted((a, b) => a - b)
+  }
+
+  /** One process; undefined if there is none of this id. */
+  open(pid: number): ProcProcess | undefined {
+    const fd = trySyscall('openat', this.#fd, `${pid}`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+    if (fd >= 0) return new ProcProcess(pid, fd, this.#arrival)
+    if (GONE.includes(fd)) return undefined
+    throw new TareError({ operation: 'open', target: `${this.#path}/${pid}`, syscall: 'openat', errno: -fd })
+  }
+
+  close(): void {
+    trySyscall('close', this.#fd)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+
+import { InputError } from './error.ts'
+import type { ProcId } from './proc.ts'
+import { readProc } from './proc.ts'
+
+/** What the kernel calls a tick here is 1/100 s on every architecture (USER_HZ), whatever its own clock runs at. */
+const MICROSECONDS_PER_TICK = 10_000
+const MILLISECONDS_PER_TICK = 10
+
+/** What /proc/PID/stat tells of a process (proc_pid_stat(5)). */
+export interface ProcessStat {
+  readonly pid: number
+  /** The name of the program, cut to 15 bytes, or what the process calls itself. Any characters but NUL. */
+  readonly comm: string
+  /** One letter: R running, S sleeping, D waiting for a disk, Z ended but not waited for, T stopped, t traced, I idle. */
+  readonly state: string
+  /** The parent; 0 where it is outside of the reader's pid namespace, or there is none. */
+  readonly ppid: number
+  /** The process group; 0 where its leader is outside of the reader's pid namespace. */
+  readonly pgrp: number
+  readonly session: number
+  /** The device number of the terminal; 0 for none. */
+  readonly tty: number
+  /** Whether it is a thread of the kernel (PF_KTHREAD). */
+  readonly isKernelThread: boolean
+  /** Microseconds of processor time, of all its threads, those that ended included. */
+  readonly cpu: { readonly user: number; readonly system: number }
+  /** Microseconds that children took which ended and were waited for. */
+  readonly childrenCpu: { readonly user: number; readonly system: number }
+  readonly nice: number
+  readonly threads: number
+  /** Milliseconds from the boot of the machine to its start, in steps of 10. See {@link readUptime}. */
+  readonly startTime: number
+  /** Bytes of address space. */
+  readonly virtualMemory: number
+  /** The processor it ran on last. */
+  readonly processor: number
+}
+
+const PF_KTHREAD = 0x00200000
+
+/** Numbers of fields in proc_pid_stat(5), less 3: the ones behind the name, counted from 0. */
+const STATE = 0
+const PPID = 1
+const PGRP = 2
+const SESSION = 3
+const TTY = 4
+const FLAGS = 6
+const UTIME = 11
+const STIME = 12
+const CUTIME = 13
+const CSTIME = 14
+const NICE = 16
+const THREADS = 17
+const START = 19
+const VSIZE = 20
+const PROCESSOR = 36
+
+/**
+ * Reads the text of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, spaces and ends
+ * of lines: it goes up to the last parenthesis. Throws {@link InputError} for other text.
+ */
+export const parseProcessStat = (text: string): ProcessStat => {
+  const open = text.indexOf(' (')
+  const close = text.lastIndexOf(') ')
+  const pid = Number(text.slice(0, open))
+  const fields = text.slice(close + 2).split(' ')
+  if (open < 1 || close < open + 2 || fields.length <= PROCESSOR || !Number.isSafeInteger(pid)) {
+    throw new InputError({ operation: 'read the state of a process', reason: 'the text is not that of a stat file' })
+  }
+  const at = (field: number): number => Number(fields[field])
+  return {
+    pid,
+    comm: text.slice(open + 2, close),
+    state: fields[STATE] ?? '',
+    ppid: at(PPID),
+    pgrp: at(PGRP),
+    session: at(SESSION),
+    // The kernel prints an unsigned number as a signed one.
+    tty: at(TTY) >>> 0,
+    isKernelThread: (at(FLAGS) & PF_KTHREAD) !== 0,
+    cpu: { user: at(UTIME) * MICROSECONDS_PER_TICK, system: at(STIME) * MICROSECONDS_PER_TICK },
+    childrenCpu: { user: at(CUTIME) * MICROSECONDS_PER_TICK, system: at(CSTIME) * MICROSECONDS_PER_TICK },
+    nice: at(NICE),
+    threads: at(THREADS),
+    startTime: at(START) * MILLISECONDS_PER_TICK,
+    virtualMemory: at(VSIZE),
+    processor: at(PROCESSOR),
+  }
+}
+
+/** What the kernel tells of a process. Throws if there is none of this id. proc_pid_stat(5) */
+export const readProcessStat = (pid: ProcId): ProcessStat =>
+  parseProcessStat(readProc('read the state of', pid, 'stat'))
+
+/** Milliseconds since the boot of the machine, in steps of 10, as this time namespace counts them. proc_uptime(5) */
+export const parseUptime = (text: string): number => {
+  const match = /^(\d+)\.(\d\d) /.exec(text)
+  if (match === null) throw new InputError({ operation: 'read the time since boot', reason: 'it is no number' })
+  return Number(match[1]) * 1000 + Number(match[2]) * 10
+}
+
+/** See {@link parseUptime}. */
+export const readUptime = (): number => parseUptime(readFileSync('/proc/uptime', 'ascii'))
