@@ -37,7 +37,7 @@ const parsed = <T>(text: string | undefined, parse: (text: string) => T): T | un
   text === undefined ? undefined : parse(text)
 
 /** The namespaces of a process that are asked for; undefined where none of them may be known. */
-export const namespacesOf = (
+const namespacesOf = (
   process: ProcProcess,
   links: readonly NamespaceLink[] = NAMESPACE_KINDS,
 ): NamespaceInodes | undefined => {
