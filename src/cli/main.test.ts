@@ -19,6 +19,7 @@ const recorder = (columns = 80): Terminal & { readonly out: string[]; readonly e
     err,
     interactive: false,
     columns,
+    lineWidth: undefined,
     style: { bold: same, dim: same, red: same, green: same, yellow: same },
     print: (text) => void out.push(text),
     warn: (text) => void err.push(text),

@@ -31,6 +31,13 @@ test('width is that of the terminal, within reason', () => {
   assert.equal(columns(undefined, { COLUMNS: 'wide' }), 80)
 })
 
+test('lines of a table may be as wide as the terminal; where there is none, as wide as they are', () => {
+  const lineWidth = (properties: Partial<TerminalStream>): number | undefined =>
+    openTerminal({ env: {}, stdout: () => stream(properties), stderr: () => stream({}) }).lineWidth
+  assert.equal(lineWidth({ isTTY: true, columns: 400 }), 400)
+  assert.equal(lineWidth({ columns: 400 }), undefined)
+})
+
 test('data goes to standard output, the rest to standard error, and no stream is opened before', () => {
   const [out, err, opened]: [string[], string[], string[]] = [[], [], []]
   const terminal = openTerminal({

@@ -15,6 +15,8 @@ export interface Terminal {
   readonly interactive: boolean
   /** The width of standard output, in cells; 80 where it is no terminal. */
   readonly columns: number
+  /** The most cells that a line of a table may take; undefined where standard output is no terminal. */
+  readonly lineWidth: number | undefined
   /** Colours for standard output. */
   readonly style: Style
   /** Writes to standard output, as it is. */
@@ -112,6 +114,9 @@ export const openTerminal = (source: TerminalSource = HOST): Terminal => {
     },
     get columns() {
       return widthOf(stdout(), source.env)
+    },
+    get lineWidth() {
+      return stdout().isTTY === true ? stdout().columns : undefined
     },
     get style() {
       return wantsColour(source.env, stdout().isTTY === true) ? COLOURED : PLAIN

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { formatTable } from './table.ts'
-import { displayWidth, padTo, printable, wrap } from './text.ts'
+import { cutTo, displayWidth, padTo, printable, wrap } from './text.ts'
 
 test('width is in cells of the terminal', () => {
   assert.equal(displayWidth('tare'), 4)
@@ -20,6 +20,13 @@ test('padding goes to the side that is asked for', () => {
   assert.equal(padTo('容', 4), '容  ')
   assert.equal(padTo('7', 3, 'right'), '  7')
   assert.equal(padTo('long', 2), 'long')
+})
+
+test('what is too wide is cut, and says so', () => {
+  assert.equal(cutTo('sleep', 5), 'sleep')
+  assert.equal(cutTo('sleep', 4), 'sle…')
+  assert.equal(cutTo('容器容器', 6), '容器…')
+  assert.equal(cutTo('sleep', 0), '')
 })
 
 test('control characters are made visible', () => {

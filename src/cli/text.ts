@@ -41,6 +41,19 @@ export const padTo = (text: string, width: number, align: 'left' | 'right' = 'le
   return align === 'left' ? text + spaces : spaces + text
 }
 
+/** A text cut to so many cells, with an ellipsis at the end if something is missing. It must hold no escape sequences. */
+export const cutTo = (text: string, width: number): string => {
+  if (displayWidth(text) <= width) return text
+  let cut = ''
+  let taken = 1
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    taken += clusterWidth(segment)
+    if (taken > width) break
+    cut += segment
+  }
+  return width < 1 ? '' : `${cut}…`
+}
+
 /**
  * A text with its control characters made visible (`\x1b`), so that a name which someone else chose can't drive the
  * terminal it is printed on.
