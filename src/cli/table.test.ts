@@ -32,7 +32,7 @@ test('control characters are made visible, and colour is not counted', () => {
       [{ text: 'a\x1b', style: red }, 'b'],
       ['abcdef', 'c'],
     ]),
-    '<a\\x1b>    b\nabcdef    c\n',
+    '<a\\x1b>    b\nabcdef   c\n',
   )
   assert.equal(formatTable([[{ text: 'abcdefghijklmnopqrst', style: red }]], [], 15), '<abcdefghijklmn…>\n')
 })
