@@ -21,6 +21,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         summary: 'list groups with their processes, what they use and their limits',
         load: async () => (await import('./cgroup-ls.ts')).cgroupLs,
       },
+      {
+        name: 'top',
+        summary: 'show live what groups use: cpu, memory, I/O, processes, pressure',
+        load: async () => (await import('./cgroup-top.ts')).cgroupTop,
+      },
     ],
   },
   {

@@ -73,3 +73,15 @@ test('a cell can be coloured, and can not drive the terminal', () => {
     '<no>        x\nlimited   \\x1b[2J\n',
   )
 })
+
+test('what is too wide is cut, and marked', () => {
+  assert.equal(cutTo('abc', 3), 'abc')
+  assert.equal(cutTo('abcd', 3), 'ab…')
+  assert.equal(cutTo('世界', 3), '世…')
+  assert.equal(cutTo('abc', 0), '')
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.nat(40), (text, width) => {
+      assert.ok(displayWidth(cutTo(text, width)) <= width)
+    }),
+  )
+})

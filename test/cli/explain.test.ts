@@ -165,7 +165,10 @@ test('control groups are made and limited before the clone, and joined by the st
   }
   const { steps } = explanationOf('--pids-limit=32', 'true')
   const prepared = steps.filter(({ phase, mechanism }) => phase === 'prepare' && mechanism === 'cgroups')
-  assert.match(prepared[0]?.call ?? '', /^mkdirat\(AT_FDCWD, "\/sys\/fs\/cgroup.*\/tare\/[0-9a-f]{12}\.[0-9]+", 0755\)$/)
+  assert.match(
+    prepared[0]?.call ?? '',
+    /^mkdirat\(AT_FDCWD, "\/sys\/fs\/cgroup.*\/tare\/[0-9a-f]{12}\.[0-9]+", 0755\)$/,
+  )
   assert.match(prepared[1]?.call ?? '', /^write\("\/sys\/fs\/cgroup.*\/pids.max", "32"\)$/)
   assert.equal(prepared.length, 3)
 })

@@ -1,76 +1,11 @@
 // `tare run -it` in a terminal. Needs user namespaces and setsid(1), which gives a process its controlling terminal.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { closeSync, existsSync, writeSync } from 'node:fs'
 import { test } from 'node:test'
-import { ReadStream } from 'node:tty'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { getTermios, openPty, openPtyPeer, setWindowSize } from '../../src/linux/index.ts'
-import { NODE_ARGS, NO_CONTAINERS, ROOT, ended, tare } from './tare.ts'
+import { getTermios } from '../../src/linux/index.ts'
+import { NO_TERMINAL, Session } from './session.ts'
+import { NO_CONTAINERS, tare } from './tare.ts'
 
-const SETSID = '/usr/bin/setsid'
-const container = { skip: NO_CONTAINERS || (existsSync(SETSID) ? false : `needs ${SETSID}`), timeout: 60_000 }
-const ICANON = 0o2
-
-/** `tare` in a terminal of its own, and a person in front of it. */
-class Session {
-  readonly peer: number
-  readonly status: Promise<number | string | null>
-  readonly #master: number
-  readonly #screen: ReadStream
-  #text = ''
-
-  constructor(args: readonly string[], size = { rows: 24, columns: 80 }) {
-    this.#master = openPty().fd
-    this.peer = openPtyPeer(this.#master)
-    setWindowSize(this.#master, size)
-    const { peer } = this
-    const child = spawn(SETSID, ['--ctty', '--wait', process.execPath, ...NODE_ARGS, ...args], {
-      stdio: [peer, peer, peer],
-      cwd: ROOT,
-    })
-    this.status = ended(child)
-    this.#screen = new ReadStream(this.#master)
-    this.#screen.on('error', () => undefined)
-    this.#screen.on('data', (chunk: Buffer) => {
-      this.#text += chunk.toString()
-    })
-  }
-
-  get text(): string {
-    return this.#text
-  }
-
-  resize(rows: number, columns: number): void {
-    setWindowSize(this.#master, { rows, columns })
-  }
-
-  type(text: string): void {
-    writeSync(this.#master, text)
-  }
-
-  /** Waits until something is to be seen that wasn't before; forgets what was. */
-  async see(pattern: RegExp): Promise<string> {
-    for (let round = 0; round < 400; round++) {
-      const match = pattern.exec(this.#text)
-      if (match !== null) {
-        this.#text = this.#text.slice(match.index + match[0].length)
-        return match[0]
-      }
-      await sleep(25)
-    }
-    throw new Error(`${String(pattern)} is not to be seen in ${JSON.stringify(this.#text)}`)
-  }
-
-  get raw(): boolean {
-    return (getTermios(this.peer).lflag & ICANON) === 0
-  }
-
-  close(): void {
-    closeSync(this.peer)
-    this.#screen.destroy()
-  }
-}
+const container = { skip: NO_CONTAINERS || NO_TERMINAL, timeout: 60_000 }
 
 test('a shell in a terminal: size, resizing, interrupts, job control, status', container, async (t) => {
   const session = new Session(['run', '-it', '-e', 'PS1=> ', 'sh', '-i'], { rows: 31, columns: 97 })

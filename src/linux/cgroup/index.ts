@@ -19,6 +19,20 @@ export type { Pressure, PressureLine, PressureResource, Pressures, PressureTrigg
 export { parsePressure, readHostPressure, watchPressure } from './pressure.ts'
 export type { CgroupStats, CpuStats, HugetlbStats, IoDeviceStats, MemoryStats, OomEvents, PidsStats } from './stats.ts'
 export { cgroupTree } from './tree.ts'
+export type {
+  CgroupPart,
+  CgroupSample,
+  CgroupUsage,
+  CpuUsage,
+  IoUsage,
+  MemoryUsage,
+  PidsUsage,
+  PressureUsage,
+  PressureUsages,
+} from './usage.ts'
+export { CGROUP_PARTS } from './usage.ts'
+export type { CgroupSamplesOptions } from './usage-samples.ts'
+export { cgroupSamples } from './usage-samples.ts'
 export { ioWeightOfBlkio, sharesOfWeight, weightOfShares } from './weight.ts'
 export type { CgroupDeviceWrite, CgroupFileWrite, CgroupWrite } from './write.ts'
 export { cgroupWrites } from './writes.ts'

@@ -1,0 +1,78 @@
+// What the tests of the command line in a terminal share: a pseudoterminal with `tare` in it.
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, writeSync } from 'node:fs'
+import { ReadStream } from 'node:tty'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getTermios, openPty, openPtyPeer, setWindowSize } from '../../src/linux/index.ts'
+import { NODE_ARGS, ROOT, ended } from './tare.ts'
+
+/** setsid(1) gives a process its controlling terminal. */
+const SETSID = '/usr/bin/setsid'
+
+/** Why there can be no {@link Session} here. For `test`'s option `skip`. */
+export const NO_TERMINAL: string | false = existsSync(SETSID) ? false : `needs ${SETSID}`
+
+const ICANON = 0o2
+
+/** `tare` in a terminal of its own, and a person in front of it. */
+export class Session {
+  readonly peer: number
+  /** Of `tare` itself. */
+  readonly pid: number
+  readonly status: Promise<number | string | null>
+  readonly #master: number
+  readonly #screen: ReadStream
+  #text = ''
+
+  constructor(args: readonly string[], size = { rows: 24, columns: 80 }) {
+    this.#master = openPty().fd
+    this.peer = openPtyPeer(this.#master)
+    setWindowSize(this.#master, size)
+    const { peer } = this
+    const child = spawn(SETSID, ['--ctty', '--wait', process.execPath, ...NODE_ARGS, ...args], {
+      stdio: [peer, peer, peer],
+      cwd: ROOT,
+    })
+    this.pid = child.pid ?? 0
+    this.status = ended(child)
+    this.#screen = new ReadStream(this.#master)
+    this.#screen.on('error', () => undefined)
+    this.#screen.on('data', (chunk: Buffer) => {
+      this.#text += chunk.toString()
+    })
+  }
+
+  get text(): string {
+    return this.#text
+  }
+
+  resize(rows: number, columns: number): void {
+    setWindowSize(this.#master, { rows, columns })
+  }
+
+  type(text: string): void {
+    writeSync(this.#master, text)
+  }
+
+  /** Waits until something is to be seen that wasn't before; forgets what was. */
+  async see(pattern: RegExp): Promise<string> {
+    for (let round = 0; round < 400; round++) {
+      const match = pattern.exec(this.#text)
+      if (match !== null) {
+        this.#text = this.#text.slice(match.index + match[0].length)
+        return match[0]
+      }
+      await sleep(25)
+    }
+    throw new Error(`${String(pattern)} is not to be seen in ${JSON.stringify(this.#text)}`)
+  }
+
+  get raw(): boolean {
+    return (getTermios(this.peer).lflag & ICANON) === 0
+  }
+
+  close(): void {
+    closeSync(this.peer)
+    this.#screen.destroy()
+  }
+}
