@@ -57,7 +57,8 @@ test('it starts by absolute path, by relative path and through links', () => {
 
 test('without a build it says what to do', () => {
   mkdirSync(join(scratch, 'fresh/bin'), { recursive: true })
-  for (const name of ['tare', 'package.json']) copyFileSync(join(root, 'bin', name), join(scratch, 'fresh/bin', name))
+  for (const name of ['tare', 'load.js', 'package.json'])
+    copyFileSync(join(root, 'bin', name), join(scratch, 'fresh/bin', name))
   chmodSync(join(scratch, 'fresh/bin/tare'), 0o755)
   const stderr = `tare: cannot start: ${join(scratch, 'fresh')} is not built\nRun "npm run setup" there.\n`
   assert.deepEqual(call(join(scratch, 'fresh/bin/tare'), ['info']), { status: 125, stdout: '', stderr })

@@ -1,0 +1,14 @@
+// Lets V8 compile the command line, by using it a little, and keeps what it made for the next start (bin/load.js).
+import { writeFileSync } from 'node:fs'
+import loader from '../bin/load.js'
+
+/** What most commands go through. Nothing of it changes anything. */
+const USED = [['help'], ['run', '--help'], ['explain', '--', 'true'], ['explain', '--json', '-m', '64m', '--', 'true']]
+
+/** A terminal that nobody looks at. */
+const style = Object.fromEntries(['bold', 'dim', 'red', 'green', 'yellow'].map((name) => [name, (text) => text]))
+const terminal = { interactive: false, columns: 80, style, print: () => undefined, warn: () => undefined }
+
+const { main, script, cache } = loader.load()
+for (const argv of USED) await main(argv, terminal)
+writeFileSync(cache, script.createCachedData())
