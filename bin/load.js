@@ -20,7 +20,7 @@ function cacheOf(source) {
 function read(cache) {
   try {
     return fs.readFileSync(cache)
-  } catch (error) {
+  } catch {
     // Made when it is built or installed; without it all works, only slower.
     return undefined
   }

@@ -1,5 +1,5 @@
 // Lets V8 compile the command line, by using it a little, and keeps what it made for the next start (bin/load.js).
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import loader from '../bin/load.js'
 
 /** What most commands go through. Nothing of it changes anything. */
@@ -11,4 +11,6 @@ const terminal = { interactive: false, columns: 80, style, print: () => undefine
 
 const { main, script, cache } = loader.load()
 for (const argv of USED) await main(argv, terminal)
-writeFileSync(cache, script.createCachedData())
+// In one piece or not at all: V8 takes what it finds.
+writeFileSync(`${cache}.new`, script.createCachedData())
+renameSync(`${cache}.new`, cache)
