@@ -83,3 +83,20 @@ test('what cap_from_text(3) refuses is refused', () => {
   ]
   for (const text of bad) assert.throws(() => parseCapabilityText(text), TareError, text)
 })
+
+test('what is wrong with a text is said, and where', () => {
+  const reasons: readonly (readonly [text: string, reason: RegExp])[] = [
+    ['cap_chown=ep cap_kil=p', /"cap_chown=ep cap_kil=p": there is no capability "cap_kil"\nDid you mean cap_kill\?$/],
+    ['net_raw=p', /no capability "net_raw"\nDid you mean cap_net_raw\?$/],
+    ['cap_chown,=p', /a name is missing at a comma\n/],
+    ['cap_chown', /"cap_chown" has no =, \+ or -\nA clause is /],
+    ['cap_chown=epx', /in "cap_chown=epx", "x" is wrong as character 13\n/],
+    ['cap_chown=p=e', /in "cap_chown=p=e", "=" is wrong as character 12\n/],
+    ['cap_chown=p+', /in "cap_chown=p\+", "\+" is wrong as character 12\n/],
+    ['cap_chown:p', /in "cap_chown:p", ":" is wrong as character 10\n/],
+    ['cap_chown+', /"cap_chown\+" says nothing after \+\n/],
+    ['+p', /"\+p" names no capabilities\n/],
+    ['99=p', /no capability "99"\n/],
+  ]
+  for (const [text, reason] of reasons) assert.throws(() => parseCapabilityText(text), { message: reason })
+})

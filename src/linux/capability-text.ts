@@ -1,5 +1,5 @@
 import type { CapabilitySet, CapabilityState } from './capability.ts'
-import { ALL_CAPABILITIES, CAPABILITIES, capabilityNames, NO_CAPABILITIES } from './capability.ts'
+import { ALL_CAPABILITIES, CAPABILITIES, capabilityNames, nearestCapability, NO_CAPABILITIES } from './capability.ts'
 import { InputError } from './error.ts'
 
 type Flag = 'e' | 'i' | 'p'
@@ -8,13 +8,20 @@ type Sets = Record<Flag, CapabilitySet>
 const FLAGS: readonly Flag[] = ['e', 'i', 'p']
 const SPACES = /[ \t\n\v\f\r]+/
 
-const refuse = (text: string, reason: string): InputError =>
-  new InputError({
-    operation: 'read the capabilities',
-    target: JSON.stringify(text),
-    reason,
-    hint: 'A clause is a list of names, then = + or -, then some of e, i, p: "cap_chown,cap_kill=ep".',
-  })
+const FORM = 'A clause is a list of names, then = + or -, then some of e, i, p: "cap_chown,cap_kill=ep".'
+
+const refuse = (text: string, reason: string, hint: string = FORM): InputError =>
+  new InputError({ operation: 'read the capabilities', target: JSON.stringify(text), reason, hint })
+
+const unknown = (text: string, word: string): InputError => {
+  const near = nearestCapability(word)?.toLowerCase()
+  const hint = near === undefined ? 'capabilities(7) lists them.' : `Did you mean ${near}?`
+  return refuse(
+    text,
+    word === '' ? 'a name is missing at a comma' : `there is no capability ${JSON.stringify(word)}`,
+    hint,
+  )
+}
 
 /** strtoul(3) with base 0, as cap_from_text(3) reads numbers: decimal, 0x…, 0… */
 const parseNumber = (word: string): number | undefined => {
@@ -32,7 +39,7 @@ const parseList = (text: string, words: string): CapabilitySet => {
       // As in libcap, `all` starts the list anew: a number without a name counts only after it.
       list = ALL_CAPABILITIES
     } else if (number === undefined || number > 63) {
-      throw refuse(text, `there is no capability ${JSON.stringify(word)}`)
+      throw unknown(text, word)
     } else list |= 1n << BigInt(number)
   }
   return list
@@ -49,9 +56,18 @@ const apply = (sets: Sets, list: CapabilitySet, operator: string, flags: string)
 /** List, first operator (which may be `=` before another), its flags, and further operators with theirs. */
 const CLAUSE = /^([A-Za-z0-9_,]*)(=[+-]|[=+-])([eip]*)((?:[+-][eip]+)*)$/
 
+/** What is wrong with a text that is no clause: the first place at which no clause could go on so. */
+const misfit = (clause: string): string => {
+  const fits = /^[A-Za-z0-9_,]*(?:(?:=[+-]|[=+-])[eip]*(?:[+-][eip]+)*)?/.exec(clause)?.[0] ?? ''
+  const rest = clause.slice(fits.length)
+  if (rest === '') return `${JSON.stringify(clause)} has no =, + or -`
+  const next = JSON.stringify(Array.from(rest)[0])
+  return `in ${JSON.stringify(clause)}, ${next} is wrong as character ${Array.from(fits).length + 1}`
+}
+
 const applyClause = (sets: Sets, text: string, clause: string): void => {
   const match = CLAUSE.exec(clause)
-  if (match === null) throw refuse(text, `${JSON.stringify(clause)} is no clause`)
+  if (match === null) throw refuse(text, misfit(clause))
   const [, words = '', first = '', flags = '', rest = ''] = match
   if (words === '' && (first !== '=' || rest !== ''))
     throw refuse(text, `${JSON.stringify(clause)} names no capabilities`)

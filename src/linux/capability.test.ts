@@ -53,7 +53,8 @@ test('an unknown name is refused, with the nearest one as a hint', () => {
     () => findCapability('CAP_SYSADMIN_X'),
     (error) => error instanceof TareError && error.code === 'ERR_TARE_INPUT',
   )
-  assert.throws(() => findCapability('CAP_PTRACE'), /Did you mean CAP_SYS_PTRACE\?/)
+  assert.throws(() => findCapability('CAP_PTRACE'), /Did you mean cap_sys_ptrace\?/)
+  assert.throws(() => findCapability('net_rwa'), /Did you mean cap_net_raw\?/)
   for (const text of ['', 'CAP_', 'all', 'toString', '12']) assert.throws(() => findCapability(text), TareError)
 })
 

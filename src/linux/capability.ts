@@ -1,6 +1,7 @@
 import type { Capability, CapabilityName } from './capability-table.ts'
 import { CAPABILITIES } from './capability-table.ts'
 import { InputError } from './error.ts'
+import { suggest } from './suggest.ts'
 
 export type { Capability, CapabilityName } from './capability-table.ts'
 export { CAPABILITIES } from './capability-table.ts'
@@ -18,10 +19,17 @@ export const ALL_CAPABILITIES: CapabilitySet = (1n << BigInt(CAPABILITIES.length
 
 const BITS = 64
 
-const nearest = (wanted: string): string | undefined => {
-  const bare = wanted.replace(/^CAP_/, '')
+/** The capability that a word was likely meant for: part of its name, or nearly that. */
+export const nearestCapability = (word: string): CapabilityName | undefined => {
+  const bare = word.toUpperCase().replace(/^CAP_/, '')
   if (bare.length < 3) return undefined
-  return CAPABILITIES.find(({ name }) => name.includes(bare) || bare.includes(name.slice('CAP_'.length)))?.name
+  const within = CAPABILITIES.filter(({ name }) => name.includes(bare) || bare.includes(name.slice('CAP_'.length))).map(
+    ({ name }) => name,
+  )
+  if (within.length === 1) return within[0]
+  const bareNames = CAPABILITIES.map(({ name }) => name.slice('CAP_'.length))
+  const near = CAPABILITIES[bareNames.indexOf(suggest(bare, bareNames) ?? '')]?.name
+  return near ?? within[0]
 }
 
 /**
@@ -32,12 +40,12 @@ export const findCapability = (text: string): Capability => {
   const upper = text.toUpperCase()
   const found = CAPABILITIES.find(({ name }) => name === upper || name === `CAP_${upper}`)
   if (found !== undefined) return found
-  const near = nearest(upper)
+  const near = nearestCapability(text)
   throw new InputError({
     operation: 'use capability',
     target: text,
     reason: 'there is none of that name',
-    hint: near === undefined ? 'capabilities(7) lists them.' : `Did you mean ${near}?`,
+    hint: near === undefined ? 'capabilities(7) lists them.' : `Did you mean ${near.toLowerCase()}?`,
   })
 }
 
