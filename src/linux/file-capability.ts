@@ -1,6 +1,8 @@
-import type { CapabilitySet } from './capability.ts'
+import type { CapabilitySet, CapabilityState } from './capability.ts'
+import { NO_CAPABILITIES } from './capability.ts'
+import { formatCapabilityText } from './capability-text.ts'
 import { InputError } from './error.ts'
-import type { XattrTarget } from './xattr.ts'
+import type { XattrOptions, XattrTarget } from './xattr.ts'
 import { getXattr, removeXattr, setXattr } from './xattr.ts'
 
 /** What a program gains when it is executed (capabilities(7), "File capabilities"). */
@@ -70,15 +72,52 @@ export const decodeFileCapabilities = (bytes: Uint8Array): StoredFileCapabilitie
   return revision === 3 ? { ...common, rootId: view.getUint32(20, true) } : common
 }
 
+/**
+ * What a file gives, as the three sets that the text form has: the effective flag stands for all that it gives. The
+ * way of cap_get_file(3).
+ */
+export const fileCapabilityState = (capabilities: FileCapabilities): CapabilityState => {
+  const { permitted, inheritable, effective } = capabilities
+  return { permitted, inheritable, effective: effective ? permitted | inheritable : NO_CAPABILITIES }
+}
+
+/**
+ * The reverse of {@link fileCapabilityState}. Throws {@link InputError} where the effective set is neither empty nor
+ * all that is permitted or inheritable: a file has one flag for it, not a set.
+ */
+export const toFileCapabilities = (state: CapabilityState): FileCapabilities => {
+  const { permitted, inheritable, effective } = state
+  if (effective !== NO_CAPABILITIES && effective !== (permitted | inheritable)) {
+    throw new InputError({
+      operation: 'give a file the capabilities',
+      target: JSON.stringify(formatCapabilityText(state)),
+      reason: 'a file makes all of its capabilities effective, or none',
+      hint: 'Write e for each of them that has p or i, or for none.',
+    })
+  }
+  return { permitted, inheritable, effective: effective !== NO_CAPABILITIES }
+}
+
+/** The text form (cap_to_text(3)) of what a file gives, without the root id: `cap_net_raw=ep`. */
+export const formatFileCapabilities = (capabilities: FileCapabilities): string =>
+  formatCapabilityText(fileCapabilityState(capabilities))
+
 /** The capabilities of a file, or undefined where it has none. Links are followed. */
-export const readFileCapabilities = (file: XattrTarget): StoredFileCapabilities | undefined => {
-  const bytes = getXattr(file, FILE_CAPABILITY_XATTR)
+export const readFileCapabilities = (
+  file: XattrTarget,
+  options: XattrOptions = {},
+): StoredFileCapabilities | undefined => {
+  const bytes = getXattr(file, FILE_CAPABILITY_XATTR, options)
   return bytes === undefined ? undefined : decodeFileCapabilities(bytes)
 }
 
 /** Gives a file capabilities. It takes CAP_SETFCAP; without a root id over the whole user namespace of the mount. */
-export const writeFileCapabilities = (file: XattrTarget, capabilities: FileCapabilities): void =>
-  setXattr(file, FILE_CAPABILITY_XATTR, encodeFileCapabilities(capabilities))
+export const writeFileCapabilities = (
+  file: XattrTarget,
+  capabilities: FileCapabilities,
+  options: XattrOptions = {},
+): void => setXattr(file, FILE_CAPABILITY_XATTR, encodeFileCapabilities(capabilities), options)
 
 /** Takes a file's capabilities; false where it had none. */
-export const removeFileCapabilities = (file: XattrTarget): boolean => removeXattr(file, FILE_CAPABILITY_XATTR)
+export const removeFileCapabilities = (file: XattrTarget, options: XattrOptions = {}): boolean =>
+  removeXattr(file, FILE_CAPABILITY_XATTR, options)

@@ -2,7 +2,7 @@ import { ERRNO, errnoName } from './errno.ts'
 import { InputError, TareError } from './error.ts'
 import type { Hints } from './hinted-syscall.ts'
 import { hintedSyscall } from './hinted-syscall.ts'
-import type { SyscallName } from './syscall.ts'
+import type { Purpose, SyscallName } from './syscall.ts'
 import { trySyscall } from './syscall.ts'
 
 /**
@@ -14,6 +14,8 @@ export type XattrTarget = string | number
 export interface XattrOptions {
   /** Whether a symbolic link at the end of the path is followed (true unless said otherwise). */
   readonly follow?: boolean | undefined
+  /** What it is for, in errors; by default the attribute is named. */
+  readonly purpose?: Omit<Purpose, 'hint'> | undefined
 }
 
 export interface SetXattrOptions extends XattrOptions {
@@ -35,7 +37,8 @@ const UNSUPPORTED = 'The file system, or this kind of file, holds no such attrib
 const pick = (calls: Calls, target: XattrTarget, options: XattrOptions): SyscallName =>
   typeof target === 'number' ? calls[2] : options.follow === false ? calls[1] : calls[0]
 
-const describe = (target: XattrTarget): string => (typeof target === 'number' ? `descriptor ${target}` : target)
+const purposeOf = (operation: string, target: XattrTarget, { purpose }: XattrOptions): Omit<Purpose, 'hint'> =>
+  purpose ?? { operation, target: typeof target === 'number' ? `descriptor ${target}` : target }
 
 /** Asks for the size, then for the bytes, and again where they grew in between. */
 const fetchBytes = (call: (buffer: Uint8Array | null, size: number) => number): Uint8Array | number => {
@@ -57,8 +60,7 @@ export const getXattr = (target: XattrTarget, name: string, options: XattrOption
   if (typeof value !== 'number') return value
   if (-value === ERRNO['ENODATA']) return undefined
   throw new TareError({
-    operation: `read the attribute ${name} of`,
-    target: describe(target),
+    ...purposeOf(`read the attribute ${name} of`, target, options),
     syscall: call,
     errno: -value,
     hint: -value === ERRNO['EOPNOTSUPP'] ? UNSUPPORTED : undefined,
@@ -69,7 +71,7 @@ export const getXattr = (target: XattrTarget, name: string, options: XattrOption
 export const setXattr = (target: XattrTarget, name: string, value: Uint8Array, options: SetXattrOptions = {}): void => {
   const flags = options.mode === undefined ? 0 : MODES[options.mode]
   const call = pick(SET, target, options)
-  const purpose = { operation: `set the attribute ${name} of`, target: describe(target) }
+  const purpose = purposeOf(`set the attribute ${name} of`, target, options)
   hintedSyscall(purpose, writeHints(name), call, target, name, value, value.length, flags)
 }
 
@@ -91,7 +93,7 @@ export const removeXattr = (target: XattrTarget, name: string, options: XattrOpt
   const result = trySyscall(call, target, name)
   if (result === 0) return true
   if (-result === ERRNO['ENODATA']) return false
-  const purpose = { operation: `remove the attribute ${name} of`, target: describe(target) }
+  const purpose = purposeOf(`remove the attribute ${name} of`, target, options)
   throw new TareError({ ...purpose, syscall: call, errno: -result, hint: writeHints(name)[errnoName(-result)] })
 }
 
@@ -110,8 +112,7 @@ export const listXattrs = (target: XattrTarget, options: XattrOptions = {}): rea
   const names = fetchBytes((buffer, size) => trySyscall(call, target, buffer, size))
   if (typeof names !== 'number') return parseXattrNames(names)
   throw new TareError({
-    operation: 'list the attributes of',
-    target: describe(target),
+    ...purposeOf('list the attributes of', target, options),
     syscall: call,
     errno: -names,
     hint: -names === ERRNO['EOPNOTSUPP'] ? UNSUPPORTED : undefined,

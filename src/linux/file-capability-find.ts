@@ -1,0 +1,152 @@
+import { closeSync, readdirSync } from 'node:fs'
+
+import { ERRNO } from './errno.ts'
+import { TareError } from './error.ts'
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from './fcntl.ts'
+import type { StoredFileCapabilities } from './file-capability.ts'
+import { FILE_CAPABILITY_XATTR } from './file-capability.ts'
+import { clearHeldCapabilities, heldCapabilities, READ } from './held-file-capability.ts'
+import { fileType } from './file-type.ts'
+import { HeldFile } from './held-file.ts'
+import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from './open-how.ts'
+import { syscall, trySyscall } from './syscall.ts'
+
+export interface FindFileCapabilitiesOptions {
+  /** Whether what is mounted below is gone through, too. */
+  readonly otherFileSystems?: boolean | undefined
+}
+
+/** A file that has capabilities; or one or a directory that couldn't be looked at, and why. */
+export type FoundFileCapabilities =
+  | { readonly path: string; readonly capabilities: StoredFileCapabilities }
+  | { readonly path: string; readonly error: TareError }
+
+type Held = { readonly file: HeldFile } | { readonly path: string; readonly error: TareError }
+
+/** What it means that something was there a moment ago, and that a mount is not to be entered. */
+const [ENOENT, EXDEV, ENODATA, EOPNOTSUPP] = ['ENOENT', 'EXDEV', 'ENODATA', 'EOPNOTSUPP'].map((name) => ERRNO[name])
+
+const join = (directory: string, name: string): string => `${directory.replace(/\/$/, '')}/${name}`
+
+/** The bytes of a path in a directory that is held, with the NUL at its end. Names need not be UTF-8. */
+const magicPath = (fd: number, name: Uint8Array): Uint8Array =>
+  Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name, Buffer.alloc(1)])
+
+/** Goes through directories, each by the descriptor of the one above: no path is resolved twice. */
+class Walk {
+  readonly #openHow: Uint8Array
+
+  constructor({ otherFileSystems = false }: FindFileCapabilitiesOptions) {
+    const resolve = RESOLVE_NO_SYMLINKS | (otherFileSystems ? 0 : RESOLVE_NO_XDEV)
+    this.#openHow = encodeOpenHow({ flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC, resolve })
+  }
+
+  /** The files with capabilities in a directory and all below it. Takes the descriptor over. */
+  *directory(fd: number, path: string): Generator<Held> {
+    try {
+      for (const entry of readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })) {
+        const below = join(path, entry.name.toString())
+        if (entry.isDirectory()) yield* this.#below(fd, entry.name, below)
+        else if (entry.isFile()) yield* this.#file(fd, entry.name, below)
+      }
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  *#below(fd: number, name: Buffer, path: string): Generator<Held> {
+    const terminated = Buffer.concat([name, Buffer.alloc(1)])
+    const below = trySyscall('openat2', fd, terminated, this.#openHow, OPEN_HOW_SIZE)
+    if (below >= 0) yield* this.directory(below, path)
+    else if (-below !== ENOENT && -below !== EXDEV) yield failed(path, 'openat2', -below)
+  }
+
+  *#file(fd: number, name: Buffer, path: string): Generator<Held> {
+    const result = trySyscall('lgetxattr', magicPath(fd, name), FILE_CAPABILITY_XATTR, null, 0)
+    if (-result === ENODATA || -result === EOPNOTSUPP || -result === ENOENT) return
+    if (result < 0) yield failed(path, 'lgetxattr', -result)
+    else yield* hold(path, fd, Buffer.concat([name, Buffer.alloc(1)]))
+  }
+}
+
+const failed = (path: string, call: string, errno: number): Held => ({
+  path,
+  error: new TareError({
+    operation: READ,
+    target: path,
+    syscall: call,
+    errno,
+    hint: errno === ERRNO['EOVERFLOW'] ? 'Their root id means nothing in this user namespace.' : undefined,
+  }),
+})
+
+/** The file, held; nothing if it has gone. */
+const hold = function* (path: string, dirfd: number, name: Uint8Array): Generator<Held> {
+  try {
+    yield { file: new HeldFile(READ, path, dirfd, name) }
+  } catch (error) {
+    if (!(error instanceof TareError)) throw error
+    if (error.errno !== ENOENT) yield { path, error }
+  }
+}
+
+/** Whoever takes a file from it must close that. */
+const held = function* (path: string, options: FindFileCapabilitiesOptions): Generator<Held> {
+  if (fileType(path, { follow: false }) !== 'directory') {
+    yield { file: new HeldFile(READ, path) }
+    return
+  }
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+  const fd = syscall({ operation: READ, target: path }, 'openat', AT_FDCWD, path, flags, 0)
+  yield* new Walk(options).directory(fd, path)
+}
+
+/**
+ * Every regular file with capabilities at or below a path, in no order. Symbolic links aren't followed, and mounts below
+ * it left out unless they are asked for. What couldn't be looked at comes with its error, and the search goes on.
+ *
+ * @throws TareError where the path itself can't be looked at.
+ */
+export function* findFileCapabilities(
+  path: string,
+  options: FindFileCapabilitiesOptions = {},
+): Generator<FoundFileCapabilities> {
+  for (const found of held(path, options)) {
+    if ('error' in found) yield found
+    else yield* read(found.file)
+  }
+}
+
+const read = function* (file: HeldFile): Generator<FoundFileCapabilities> {
+  const { path } = file
+  try {
+    const capabilities = heldCapabilities(file)
+    if (capabilities !== undefined) yield { path, capabilities }
+  } catch (error) {
+    if (!(error instanceof TareError)) throw error
+    yield { path, error }
+  } finally {
+    file.close()
+  }
+}
+
+/**
+ * Takes the capabilities of every file that {@link findFileCapabilities} finds, and returns which those were: of all, or
+ * of none if one of them, or something below the path, can't be looked at or changed. It takes CAP_SETFCAP.
+ */
+export const clearFileCapabilitiesBelow = (
+  path: string,
+  options: FindFileCapabilitiesOptions = {},
+): readonly string[] => {
+  const files: HeldFile[] = []
+  try {
+    for (const found of held(path, options)) {
+      if ('error' in found) throw found.error
+      files.push(found.file)
+    }
+    const had = clearHeldCapabilities(files)
+    return files.filter((_, index) => had[index]).map((file) => file.path)
+  } finally {
+    for (const file of files) file.close()
+  }
+}
