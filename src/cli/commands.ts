@@ -29,6 +29,43 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: 'cap',
+    summary: 'capabilities: which a process has, which a file gives, and what each allows',
+    load: async () => (await import('./cap.ts')).cap,
+    commands: [
+      {
+        name: 'get',
+        summary: 'show the capabilities of files',
+        load: async () => (await import('./cap-get.ts')).capGet,
+      },
+      {
+        name: 'set',
+        summary: 'give files capabilities',
+        load: async () => (await import('./cap-set.ts')).capSet,
+      },
+      {
+        name: 'verify',
+        summary: 'say whether files have exactly these capabilities',
+        load: async () => (await import('./cap-verify.ts')).capVerify,
+      },
+      {
+        name: 'rm',
+        summary: 'take the capabilities of files',
+        load: async () => (await import('./cap-rm.ts')).capRm,
+      },
+      {
+        name: 'diff',
+        summary: 'show in what two processes differ',
+        load: async () => (await import('./cap-diff.ts')).capDiff,
+      },
+      {
+        name: 'explain',
+        summary: 'say what capabilities allow, by name, or by the mask that /proc shows',
+        load: async () => (await import('./cap-explain.ts')).capExplain,
+      },
+    ],
+  },
+  {
     name: 'demo',
     summary: 'show what a contained program sees beside what the host has',
     load: async () => (await import('./demo.ts')).demo,

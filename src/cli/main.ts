@@ -4,6 +4,7 @@ import { exitStatusOf } from './exit-status.ts'
 import { suggest } from '../linux/index.ts'
 import type { Terminal } from './terminal.ts'
 import { openTerminal } from './terminal.ts'
+import { printable } from './text.ts'
 import { UsageError } from './usage-error.ts'
 
 /** The line under which `tare` presents itself. */
@@ -57,7 +58,8 @@ const dispatch = async (group: Group, argv: readonly string[], terminal: Termina
 const isWorded = (error: Error): boolean => error.message.startsWith('cannot ')
 
 const wordsOf = (error: unknown): string => {
-  if (error instanceof Error && isWorded(error)) return `tare: ${error.message}`
+  // Messages name paths and processes, whose names others chose.
+  if (error instanceof Error && isWorded(error)) return `tare: ${error.message.split('\n').map(printable).join('\n')}`
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return `tare: failed by a fault of its own, which is worth a report:\n${trace}`
 }

@@ -132,17 +132,19 @@ const read = function* (file: HeldFile): Generator<FoundFileCapabilities> {
 
 /**
  * Takes the capabilities of every file that {@link findFileCapabilities} finds, and returns which those were: of all, or
- * of none if one of them, or something below the path, can't be looked at or changed. It takes CAP_SETFCAP.
+ * of none if one of them, or something below the paths, can't be looked at or changed. It takes CAP_SETFCAP.
  */
 export const clearFileCapabilitiesBelow = (
-  path: string,
+  paths: readonly string[],
   options: FindFileCapabilitiesOptions = {},
 ): readonly string[] => {
   const files: HeldFile[] = []
   try {
-    for (const found of held(path, options)) {
-      if ('error' in found) throw found.error
-      files.push(found.file)
+    for (const path of paths) {
+      for (const found of held(path, options)) {
+        if ('error' in found) throw found.error
+        files.push(found.file)
+      }
     }
     const had = clearHeldCapabilities(files)
     return files.filter((_, index) => had[index]).map((file) => file.path)

@@ -45,6 +45,9 @@ export const CLONE_NEWTIME: number = NAMESPACES.time.flag
 export const CLONE_NEWUSER: number = NAMESPACES.user.flag
 export const CLONE_NEWUTS: number = NAMESPACES.uts.flag
 
+/** The inode of the host's own user namespace, the same on every machine (linux/proc_ns.h). */
+export const INITIAL_USER_NAMESPACE = 0xeffffffd
+
 /** unshare(2) with it gives this thread a root, working directory and umask of its own. */
 export const CLONE_FS = 0x200
 

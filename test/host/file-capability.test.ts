@@ -172,7 +172,7 @@ test('of several files all are changed, or none', options, (t) => {
     const unchanged = `${files[1]} cap_chown=ip [rootid=5]\n${files[2]} cap_chown=ip [rootid=5]\n`
     assert.equal(getcap('-n', ...files), unchanged)
     assert.throws(() => clearFileCapabilities(files), /c: EPERM/)
-    assert.throws(() => clearFileCapabilitiesBelow(directory), /c: EPERM/)
+    assert.throws(() => clearFileCapabilitiesBelow([directory]), /c: EPERM/)
     assert.equal(getcap('-n', ...files), unchanged)
   } finally {
     execFileSync('chattr', ['-i', files[2] ?? ''])
@@ -284,12 +284,12 @@ test('a tree is gone through as getcap -r does, without links and other mounts',
   assert.throws(() => [...findFileCapabilities(join(directory, 'x/link'))], /it is a symbolic link/)
   assert.throws(() => [...findFileCapabilities(join(directory, 'none'))], /ENOENT/)
 
-  const cleared = clearFileCapabilitiesBelow(directory)
+  const cleared = clearFileCapabilitiesBelow([directory])
   // Two of the names are one file, which had capabilities when it was found.
   assert.equal(cleared.length, 6)
   assert.equal(getcap('-r', directory), '')
   assert.equal(getcap(outside), `${outside} cap_chown=p\n`)
-  assert.deepEqual(clearFileCapabilitiesBelow(directory), [])
+  assert.deepEqual(clearFileCapabilitiesBelow([directory]), [])
   assert.equal(descriptors(), before)
 })
 
@@ -308,7 +308,7 @@ test('mounts below are gone through only if asked for', options, (t) => {
     execFileSync('mount', ['--bind', directory + '/tmpfs', directory + '/bind'])
     give(directory + '/program')
     const count = (options) => [...linux.findFileCapabilities(directory, options)].length
-    done([count(), count({ otherFileSystems: true }), linux.clearFileCapabilitiesBelow(directory).length, count({ otherFileSystems: true })])
+    done([count(), count({ otherFileSystems: true }), linux.clearFileCapabilitiesBelow([directory]).length, count({ otherFileSystems: true })])
     `,
     { through: ['unshare', '--mount'] },
   )
@@ -324,7 +324,7 @@ test('a directory that may not be read is told, and the rest is found; nothing i
     `
     const found = [...linux.findFileCapabilities(${JSON.stringify(directory)})]
     let message
-    try { linux.clearFileCapabilitiesBelow(${JSON.stringify(directory)}) } catch (error) { message = error.message }
+    try { linux.clearFileCapabilitiesBelow([${JSON.stringify(directory)}]) } catch (error) { message = error.message }
     done([found.map((each) => each.error?.message ?? each.path).sort(), message])
     `,
     { through: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] },
