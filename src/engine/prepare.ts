@@ -8,7 +8,7 @@ import { planContainer } from '../runtime/plan.ts'
 import { cgroupLeaf } from '../runtime/stale-cgroups.ts'
 import type { ContainerSpec } from '../runtime/spec.ts'
 import type { ContainerOptions, RunOptions } from './options.ts'
-import { CONTAINER_OPTIONS } from './options.ts'
+import { PROGRAM_OPTIONS } from './options.ts'
 import { newName, resolveContainer } from './resolve.ts'
 import { resolveEnv } from './resolve-process.ts'
 import { newRange } from './resolve-user-namespace.ts'
@@ -46,7 +46,7 @@ const known = new Map<string, Known | 'once'>()
 const MOST = 16
 
 /** Options that a program or a container has to itself, and so aren't part of what makes two alike. */
-const PARTICULAR: readonly (keyof RunOptions)[] = ['env']
+const PARTICULAR: ReadonlySet<string> = new Set(['env', ...PROGRAM_OPTIONS])
 
 /** Options whose meaning depends on files of the host that would have to be read again. */
 const isSimple = ({ rootfs, user, groups, devices, seccomp, cgroup, overlay }: ContainerOptions): boolean =>
@@ -62,10 +62,9 @@ const isSimple = ({ rootfs, user, groups, devices, seccomp, cgroup, overlay }: C
 const keyOf = (options: RunOptions): string | undefined => {
   if (!isSimple(options)) return undefined
   const shared: unknown[] = [trySyscall('geteuid'), options.mounts === undefined ? '' : process.cwd(), options.tty]
-  for (const name of CONTAINER_OPTIONS) {
-    const value = options[name]
+  for (const [name, value] of Object.entries(options)) {
     if (typeof value === 'bigint') return undefined
-    if (value !== undefined && !PARTICULAR.includes(name)) shared.push(name, value)
+    if (value !== undefined && !PARTICULAR.has(name)) shared.push(name, value)
   }
   return JSON.stringify(shared)
 }
@@ -118,9 +117,11 @@ const fill = (
 /**
  * A plan for a container with these options. Options that were planned before are only filled in: what differs between
  * two containers alike is the program, its environment, a name and a range of ids. Throws {@link InputError}.
+ *
+ * @param anew Whether it is to be planned from the start in any case, with all its data in the plan itself.
  */
-export const prepareContainer = (command: readonly string[], options: RunOptions): Prepared => {
-  const key = keyOf(options)
+export const prepareContainer = (command: readonly string[], options: RunOptions, anew: boolean): Prepared => {
+  const key = anew ? undefined : keyOf(options)
   if (key === undefined) {
     const { spec, host } = resolveContainer(command, options)
     return { plan: planContainer(spec, host), host, forget: () => undefined }

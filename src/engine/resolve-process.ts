@@ -122,14 +122,18 @@ export const resolveEnv = (
     ...(tty ? { TERM: 'xterm' } : {}),
     ...given,
   }
-  return Object.entries(env).flatMap(([name, value]) => {
-    if (value === undefined) return []
-    if (name === '' || name.includes('=') || `${name}${value}`.includes('\0'))
+  const entries: string[] = []
+  for (const name in env) {
+    const value = env[name]
+    if (value === undefined) continue
+    const entry = `${name}=${value}`
+    if (name === '' || name.includes('=') || entry.includes('\0'))
       throw new InputError({
         operation: 'set the variable',
         target: JSON.stringify(name),
         reason: 'a name has no "=", and neither it nor its value a NUL character',
       })
-    return [`${name}=${value}`]
-  })
+    entries.push(entry)
+  }
+  return entries
 }

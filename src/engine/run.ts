@@ -16,7 +16,7 @@ export const runWithFault = (command: readonly string[], options: RunOptions, fa
   new Program(() => {
     checkOptions(options, RUN_OPTIONS)
     const watch = resolveWatch(options)
-    const { plan, host, forget } = prepareContainer(checkCommand(command), options)
+    const { plan, host, forget } = prepareContainer(checkCommand(command), options, fault !== undefined)
     const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
     const start = async (): Promise<Running> => {
       try {

@@ -16,6 +16,9 @@ const TYPES: ReadonlyMap<number, FileType> = new Map([
 
 export type FileType = 'directory' | 'link' | 'file' | 'other'
 
+/** What the kernel last told of a file: read before the next is asked for. */
+const told = new Uint8Array(SIZE)
+
 const absent = (errno: number): boolean => errno === ERRNO['ENOENT'] || errno === ERRNO['ENOTDIR']
 
 /**
@@ -23,12 +26,11 @@ const absent = (errno: number): boolean => errno === ERRNO['ENOENT'] || errno ==
  * times faster than node:fs, which counts where a start asks for twenty paths. Throws {@link TareError}. statx(2)
  */
 export const fileType = (path: string, { follow }: { readonly follow: boolean }): FileType | undefined => {
-  const bytes = new Uint8Array(SIZE)
-  const result = trySyscall('statx', AT_FDCWD, path, follow ? 0 : AT_SYMLINK_NOFOLLOW, STATX_TYPE, bytes)
+  const result = trySyscall('statx', AT_FDCWD, path, follow ? 0 : AT_SYMLINK_NOFOLLOW, STATX_TYPE, told)
   if (result < 0) {
     if (absent(-result)) return undefined
     throw new TareError({ operation: 'look at', target: path, syscall: 'statx', errno: -result })
   }
-  const mode = (bytes[MODE] ?? 0) | ((bytes[MODE + 1] ?? 0) << 8)
+  const mode = (told[MODE] ?? 0) | ((told[MODE + 1] ?? 0) << 8)
   return TYPES.get(mode & 0o170000) ?? 'other'
 }

@@ -21,30 +21,41 @@ class StringData implements Data {
 
 /** The bytes that a plan carries beside its steps. Offsets are fixed as soon as something is added. */
 export class DataBuilder {
+  /** Where the first byte lies: a multiple of 8. */
+  readonly base: number
   #bytes: Uint8Array<ArrayBuffer>
-  #size = 0
+  /** What is in use of the bytes. */
+  #length = 0
   readonly #relocations: number[] = []
   readonly #strings = new Map<string, number>()
 
-  constructor(bytes: Uint8Array<ArrayBuffer> = new Uint8Array(4096)) {
-    this.#bytes = bytes
+  /**
+   * `base`: how many bytes of another builder come before these.
+   *
+   * @param capacity how many bytes there is room for from the start.
+   */
+  constructor(base = 0, capacity = 4096) {
+    this.base = Math.ceil(base / 8) * 8
+    this.#bytes = new Uint8Array(capacity)
   }
 
-  /** A copy that can be added to, and whose bytes can be changed, without the original's knowing. */
+  /** A copy whose bytes can be changed without the original's knowing. */
   copy(): DataBuilder {
-    const copy = new DataBuilder(new Uint8Array(Math.max(4096, this.#size + 2048)))
+    const copy = new DataBuilder(this.base, this.#length)
     copy.#bytes.set(this.bytes)
-    copy.#size = this.#size
+    copy.#length = this.#length
     copy.#relocations.push(...this.#relocations)
     return copy
   }
 
+  /** Of all the data: where the next byte would lie. */
   get size(): number {
-    return this.#size
+    return this.base + this.#length
   }
 
+  /** Without those of another builder that come before. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#size)
+    return this.#bytes.subarray(0, this.#length)
   }
 
   /** Offsets of the 64-bit words that hold an offset and become an address. */
@@ -60,7 +71,7 @@ export class DataBuilder {
   /** A copy of the bytes, aligned to 8. */
   add(bytes: Uint8Array, text: string): Data {
     const offset = this.#reserve(bytes.length, 8)
-    this.#bytes.set(bytes, offset)
+    this.#bytes.set(bytes, offset - this.base)
     return { kind: 'data', offset, text }
   }
 
@@ -89,39 +100,41 @@ export class DataBuilder {
   }
 
   #half(at: number, value: number): void {
-    this.#bytes[at] = value
-    this.#bytes[at + 1] = value >>> 8
-    this.#bytes[at + 2] = value >>> 16
-    this.#bytes[at + 3] = value >>> 24
+    const index = at - this.base
+    this.#bytes[index] = value
+    this.#bytes[index + 1] = value >>> 8
+    this.#bytes[index + 2] = value >>> 16
+    this.#bytes[index + 3] = value >>> 24
   }
 
   #string(value: string): number {
     const known = this.#strings.get(value)
     if (known !== undefined) return known
     const offset = this.#reserve(value.length * 3 + 1, 1)
-    this.#size = offset + this.#write(value, offset) + 1
+    const index = offset - this.base
+    this.#length = index + this.#write(value, index) + 1
     this.#strings.set(value, offset)
     return offset
   }
 
   /** Most strings are short and plain: then a loop is faster than an encoder. */
-  #write(value: string, offset: number): number {
+  #write(value: string, at: number): number {
     for (let index = 0; index < value.length; index++) {
       const unit = value.charCodeAt(index)
-      if (unit >= 0x80) return encoder.encodeInto(value, this.#bytes.subarray(offset)).written
-      this.#bytes[offset + index] = unit
+      if (unit >= 0x80) return encoder.encodeInto(value, this.#bytes.subarray(at)).written
+      this.#bytes[at + index] = unit
     }
     return value.length
   }
 
   #reserve(size: number, align: number): number {
-    const offset = Math.ceil(this.#size / align) * align
-    if (offset + size > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, offset + size))
-      larger.set(this.#bytes.subarray(0, this.#size))
+    const index = Math.ceil(this.#length / align) * align
+    if (index + size > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, index + size))
+      larger.set(this.#bytes.subarray(0, this.#length))
       this.#bytes = larger
     }
-    this.#size = offset + size
-    return offset
+    this.#length = index + size
+    return this.base + index
   }
 }

@@ -1,7 +1,7 @@
 import { TareError } from '../linux/error.ts'
 import type { Architecture } from '../linux/syscall-table.ts'
 import { syscallNumber } from '../linux/syscall.ts'
-import type { DataBuilder } from './data.ts'
+import { DataBuilder } from './data.ts'
 import type { Operand, Operation, Step } from './step.ts'
 
 /** native/plan.h, which says what each number means. */
@@ -80,38 +80,73 @@ const writeStep = (image: Image, at: number, step: Step, architecture: Architect
   }
 }
 
-/** Steps alone, as they stand in a plan: for plans that begin with the same. Pure. */
-export const encodeSteps = (steps: readonly Step[], architecture: Architecture): Uint8Array => {
-  const memory = new ArrayBuffer(steps.length * STEP_SIZE)
-  const image: Image = { words: new Int32Array(memory), bytes: new Uint8Array(memory) }
-  steps.forEach((step, index) => writeStep(image, index * STEP_SIZE, step, architecture))
-  return image.bytes
+/** Where the parts of a plan lie in it, and how long it is. */
+const layoutOf = (steps: number, relocations: number, data: number) => {
+  const relocationsAt = HEADER_SIZE + steps * STEP_SIZE
+  const dataAt = Math.ceil((relocationsAt + relocations * 4) / 8) * 8
+  return { relocationsAt, dataAt, size: dataAt + data }
 }
 
-/**
- * The bytes of a plan, as native/stage.c takes them. Pure.
- *
- * @param encoded what {@link encodeSteps} made of the first steps, if it was done before.
- */
-export const encodePlan = (
-  steps: readonly Step[],
-  data: DataBuilder,
-  architecture: Architecture,
-  encoded: Uint8Array = new Uint8Array(0),
-): Uint8Array => {
-  const relocations = data.relocations
-  const relocationsAt = HEADER_SIZE + steps.length * STEP_SIZE
-  const dataAt = Math.ceil((relocationsAt + relocations.length * 4) / 8) * 8
-  const size = dataAt + data.size
+const imageOf = (size: number): Image => {
   const memory = new ArrayBuffer(Math.ceil(size / 4) * 4)
-  const image: Image = { words: new Int32Array(memory), bytes: new Uint8Array(memory, 0, size) }
-  image.words.set([MAGIC, VERSION, size, steps.length, relocations.length, dataAt, data.size, 0])
-  image.bytes.set(encoded, HEADER_SIZE)
-  for (let index = encoded.length / STEP_SIZE; index < steps.length; index++) {
-    const step = steps[index]
-    if (step !== undefined) writeStep(image, HEADER_SIZE + index * STEP_SIZE, step, architecture)
+  return { words: new Int32Array(memory), bytes: new Uint8Array(memory) }
+}
+
+/** The bytes of a plan, as native/stage.c takes them. Pure. */
+export const encodePlan = (steps: readonly Step[], data: DataBuilder, architecture: Architecture): Uint8Array =>
+  new PlanPrefix([], new DataBuilder(0, 0), architecture).encode(steps, data)
+
+/** A text that stands in the data of a prefix, and differs from plan to plan; all as long as each other. */
+export interface Patch {
+  readonly offsets: readonly number[]
+  readonly text: string
+}
+
+/** What many plans begin with, encoded once. */
+export class PlanPrefix {
+  readonly #architecture: Architecture
+  readonly #steps: Uint8Array
+  readonly #count: number
+  readonly #data: DataBuilder
+  /** The last plan: the next one overwrites it. */
+  #image: Image = imageOf(0)
+
+  constructor(steps: readonly Step[], data: DataBuilder, architecture: Architecture) {
+    const image = imageOf(steps.length * STEP_SIZE)
+    steps.forEach((step, index) => writeStep(image, index * STEP_SIZE, step, architecture))
+    this.#architecture = architecture
+    this.#steps = image.bytes
+    this.#count = steps.length
+    this.#data = data
   }
-  image.words.set(relocations, relocationsAt >>> 2)
-  image.bytes.set(data.bytes, dataAt)
-  return image.bytes
+
+  /**
+   * The plan of the prefix and these steps, whose data begins at or after the prefix's. Valid until the next call.
+   *
+   * @param patches what differs in the prefix's own data.
+   */
+  encode(steps: readonly Step[], data: DataBuilder, patches: readonly Patch[] = []): Uint8Array {
+    const count = this.#count + steps.length
+    const relocations = this.#data.relocations.length + data.relocations.length
+    const { relocationsAt, dataAt, size } = layoutOf(count, relocations, data.size)
+    if (this.#image.bytes.length < size) this.#image = imageOf(2 * size)
+    const image = this.#image
+    const { words, bytes } = image
+    bytes.fill(0, HEADER_SIZE + this.#steps.length, size)
+    words.set([MAGIC, VERSION, size, count, relocations, dataAt, data.size, 0])
+    bytes.set(this.#steps, HEADER_SIZE)
+    for (let index = 0; index < steps.length; index++) {
+      const step = steps[index]
+      if (step !== undefined)
+        writeStep(image, HEADER_SIZE + (this.#count + index) * STEP_SIZE, step, this.#architecture)
+    }
+    words.set(this.#data.relocations, relocationsAt >>> 2)
+    words.set(data.relocations, (relocationsAt >>> 2) + this.#data.relocations.length)
+    bytes.set(this.#data.bytes, dataAt)
+    for (const { offsets, text } of patches)
+      for (const offset of offsets)
+        for (let index = 0; index < text.length; index++) bytes[dataAt + offset + index] = text.charCodeAt(index)
+    bytes.set(data.bytes, dataAt + data.base)
+    return bytes.subarray(0, size)
+  }
 }

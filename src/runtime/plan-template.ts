@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { ARCHITECTURE } from '../linux/syscall.ts'
 import { StepBuilder } from '../plan/builder.ts'
-import type { DataBuilder } from '../plan/data.ts'
-import { encodeSteps } from '../plan/encode.ts'
+import { DataBuilder } from '../plan/data.ts'
+import { PlanPrefix } from '../plan/encode.ts'
 import type { ContainerPlan } from './plan/container-plan.ts'
 import type { PlanHost } from './plan/context.ts'
 import { planExecution } from './plan/program.ts'
@@ -43,7 +43,7 @@ const firstIdOf = (userNamespace: UserNamespace): number | undefined =>
  */
 export class PlanTemplate {
   readonly #plan: ContainerPlan
-  readonly #encoded: Uint8Array
+  readonly #prefix: PlanPrefix
   readonly #firstId: number | undefined
   readonly #hostnames: readonly number[]
   readonly #ids: readonly number[]
@@ -52,7 +52,7 @@ export class PlanTemplate {
   constructor(spec: ContainerSpec, host: PlanHost) {
     const { plan } = planUpToProgram(spec, host)
     this.#plan = plan
-    this.#encoded = encodeSteps(plan.stage, ARCHITECTURE)
+    this.#prefix = new PlanPrefix(plan.stage, plan.data, ARCHITECTURE)
     this.#firstId = firstIdOf(spec.userNamespace)
     this.#hostnames = placesOf(plan.data, spec.hostname)
     this.#ids = this.#firstId === undefined ? [] : placesOf(plan.ownData, idText(this.#firstId))
@@ -65,9 +65,8 @@ export class PlanTemplate {
   /** The plan of one container. */
   make({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
     const { spec, cgroup } = this.#plan
-    const data = this.#plan.data.copy()
+    const data = new DataBuilder(this.#plan.data.size, 1024)
     const ownData = this.#plan.ownData.copy()
-    write(data, this.#hostnames, hostname)
     if (firstId !== undefined) write(ownData, this.#ids, idText(firstId))
     const program = new StepBuilder(data, undefined, this.#plan.stage.length)
     planExecution(program, { args, env })
@@ -76,7 +75,7 @@ export class PlanTemplate {
       stage: [...this.#plan.stage, ...program.steps],
       data,
       ownData,
-      encoded: this.#encoded,
+      encode: () => this.#prefix.encode(program.steps, data, [{ offsets: this.#hostnames, text: hostname }]),
       cgroup: cgroup === undefined || cgroupName === undefined ? cgroup : { ...cgroup, name: cgroupName },
       spec: {
         ...spec,

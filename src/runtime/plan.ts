@@ -1,5 +1,7 @@
 import { CLONE_NEWPID } from '../linux/namespace.ts'
 import type { StepBuilder } from '../plan/builder.ts'
+import { ARCHITECTURE } from '../linux/syscall.ts'
+import { encodePlan } from '../plan/encode.ts'
 import { named } from '../plan/step.ts'
 import { planCgroup, planCgroupJoin } from './plan/cgroups.ts'
 import type { ContainerPlan } from './plan/container-plan.ts'
@@ -65,7 +67,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
     stage: context.stage.steps,
     ownData: context.ownData,
     data: context.data,
-    encoded: undefined,
+    encode: () => encodePlan(context.stage.steps, context.data, ARCHITECTURE),
     inherited: context.inherited,
     handed: context.handed.map(({ register }) => register),
     mappingHelpers: spec.userNamespace.kind === 'mapped' && spec.userNamespace.helper,

@@ -105,9 +105,8 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
     descriptors.add(status)
     descriptors.add(theirStatus)
     const stage = fault === undefined ? plan.stage : injectFault(plan.stage, fault)
-    const planFd = descriptors.add(
-      planDescriptor(encodePlan(stage, plan.data, ARCHITECTURE, fault === undefined ? plan.encoded : undefined)),
-    )
+    const bytes = fault === undefined ? plan.encode() : encodePlan(stage, plan.data, ARCHITECTURE)
+    const planFd = descriptors.add(planDescriptor(bytes))
     const inherited = plan.inherited.map((register) => registers.get(register.index) ?? -1)
     const process = startStage(
       plan.cloneFlags,

@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import type { RunOptions } from '../../src/engine/options.ts'
 import { runWithFault } from '../../src/engine/run.ts'
 import { TareError } from '../../src/linux/error.ts'
+import { encodePlan } from '../../src/plan/encode.ts'
+import { ARCHITECTURE } from '../../src/linux/syscall.ts'
 import { startContainer } from '../../src/runtime/start.ts'
 import { lacksRoot } from './child.ts'
 import { expectNothingLeft } from './leaks.ts'
@@ -115,13 +117,14 @@ test('nothing is left if the stage is not started, or refuses its plan', async (
     )
     const back = { errno: 1, to: { index: 0 } }
     const backward = plan.stage.map((step, index) => (index === 3 ? { ...step, branches: [back] } : step))
+    const encoded = (stage: typeof plan.stage) => ({ stage, encode: () => encodePlan(stage, plan.data, ARCHITECTURE) })
     await assert.rejects(
-      start({ stage: backward }),
+      start(encoded(backward)),
       /^TareError: cannot start the container: the stage refused at step 3/,
     )
     const crowded = plan.stage.map((step, index) =>
       index === 3 ? { ...step, branches: [back, back, back, back, back] } : step,
     )
-    await assert.rejects(start({ stage: crowded }), /^TareError: cannot encode .*: a step has at most 4 branches/)
+    await assert.rejects(start(encoded(crowded)), /^TareError: cannot encode .*: a step has at most 4 branches/)
   }
 })

@@ -12,8 +12,8 @@ export interface ContainerPlan {
   readonly stage: readonly Step[]
   readonly ownData: DataBuilder
   readonly data: DataBuilder
-  /** The first of the stage's steps in their encoded form, if that is there already. */
-  readonly encoded: Uint8Array | undefined
+  /** The stage's plan in bytes; valid until the next plan is encoded. */
+  readonly encode: () => Uint8Array
   readonly inherited: readonly Register[]
   readonly handed: readonly Register[]
   /** Id maps that newuidmap(1) and newgidmap(1) have to write. */
