@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   CAPABILITIES,
   formatCapabilityText,
@@ -44,7 +45,7 @@ const sleeper = async (t: TestContext, ...through: readonly string[]): Promise<n
     await end
   })
   const pid = child.pid ?? 0
-  while (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'sleep\n') await new Promise((resolve) => setTimeout(resolve, 5))
+  while (readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'sleep\n') await delay(5)
   return pid
 }
 
