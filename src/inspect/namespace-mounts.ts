@@ -1,0 +1,77 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+
+import { parseMountinfoLine } from '../linux/mountinfo.ts'
+import type { NamespaceId } from '../linux/namespace.ts'
+import { NAMESPACE_KINDS, parseNamespaceId } from '../linux/namespace.ts'
+import { fromNodeError } from '../linux/proc.ts'
+import type { Companions } from './namespace-processes.ts'
+import type { Survey } from './namespace-survey.ts'
+
+const PASSING = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EINVAL'])
+const MNT = NAMESPACE_KINDS.indexOf('mnt')
+
+/** What a read below /proc returns; undefined where the process has ended or may not be looked into. */
+const ifReadable = (operation: string, path: string, read: (path: string) => string): string | undefined => {
+  try {
+    return read(`/proc/${path}`)
+  } catch (error) {
+    const worded = fromNodeError(error, operation, `/proc/${path}`)
+    if (PASSING.has(worded.code)) return undefined
+    throw worded
+  }
+}
+
+/** A mount of a namespace's file. */
+export interface NamespaceMount {
+  /** Where, as seen from the root directory of whose mounts these are. */
+  readonly path: string
+  readonly id: NamespaceId
+}
+
+/** The mounts of namespaces' files in the text of /proc/PID/mountinfo. */
+export const namespaceMounts = (mountinfo: string): readonly NamespaceMount[] => {
+  if (!mountinfo.includes(' - nsfs ')) return []
+  return mountinfo.split('\n').flatMap((line) => {
+    if (!line.includes(' - nsfs ')) return []
+    const { root, mountPoint } = parseMountinfoLine(line)
+    const id = parseNamespaceId(root)
+    return id === undefined ? [] : [{ path: mountPoint, id }]
+  })
+}
+
+/**
+ * Of several tasks (directories below /proc) in one mount namespace the one whose mounts are to be read: rather one
+ * whose root directory is that of the namespace, since others see only what lies below theirs.
+ */
+const viewerOf = (tasks: readonly string[]): string | undefined =>
+  tasks.find((task) => ifReadable('read the root of', `${task}/root`, readlinkSync) === '/') ?? tasks[0]
+
+/** The tasks in each mount namespace, by its inode. */
+const tasksByMountNamespace = (survey: Survey, companions: Iterable<Companions>): Map<number, string[]> => {
+  const tasks = new Map<number, string[]>()
+  const add = (inode: number, task: string): void => {
+    const known = tasks.get(inode)
+    if (known === undefined) tasks.set(inode, [task])
+    else known.push(task)
+  }
+  for (const { inodes, pids } of companions) for (const pid of pids) add(inodes[MNT] ?? 0, `${pid}`)
+  for (const { kind, inode, threads } of survey.sightings.values()) {
+    if (kind === 'mnt') for (const { pid, tid } of threads) add(inode, `${pid}/task/${tid}`)
+  }
+  tasks.delete(0)
+  return tasks
+}
+
+/** Adds the namespaces whose files are mounted, in the mount namespace of any task. */
+export const surveyMounts = (survey: Survey, companions: Iterable<Companions>): void => {
+  for (const [inode, tasks] of tasksByMountNamespace(survey, companions)) {
+    const viewer = viewerOf(tasks)
+    const text = viewer && ifReadable('read the mounts of', `${viewer}/mountinfo`, (path) => readFileSync(path, 'utf8'))
+    for (const { path, id } of namespaceMounts(text ?? '')) {
+      const { mounts } = survey.see(id.kind, id.inode, () => ({ at: 'mount', root: `${viewer}/root`, path }))
+      const known = mounts.get(path)
+      if (known === undefined) mounts.set(path, [inode])
+      else if (known.at(-1) !== inode) known.push(inode)
+    }
+  }
+}
