@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./explain.ts')).explain,
   },
   {
+    name: 'ns',
+    summary: 'list the namespaces of this host: who is in them, who owns them, what holds them; compare processes',
+    load: async () => (await import('./ns.ts')).ns,
+  },
+  {
     name: 'cgroup',
     summary: 'control groups: what processes may use, and what they have used',
     commands: [
