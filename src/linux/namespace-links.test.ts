@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -62,7 +63,7 @@ test('a list of many entries is read to its end', () => {
 
 test('threads are counted', async () => {
   const worker = new Worker('setInterval(() => {}, 1000)', { eval: true })
-  await new Promise((resolve) => worker.once('online', resolve))
+  await once(worker, 'online')
   withLinks((links) => {
     assert.equal(links.threads(process.pid), readdirSync('/proc/self/task').length)
     assert.equal(links.threads(0), -(ERRNO['ENOENT'] ?? 0))
