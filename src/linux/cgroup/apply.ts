@@ -5,6 +5,8 @@ import { attachDeviceProgram } from './device-attach.ts'
 import { failedWith, readIfThere, tryReadFile, tryWriteFile } from './file.ts'
 import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
 import { hierarchyOf } from './layout.ts'
+import type { Undo } from './undo.ts'
+import { undoAll, undoOf } from './undo.ts'
 import type { CgroupFileWrite, CgroupWrite } from './write.ts'
 
 /** One group's directory in one hierarchy. */
@@ -98,11 +100,17 @@ export const toEnable = (hierarchy: CgroupHierarchy, controllers: Iterable<strin
   return hierarchy.version === 1 ? [] : [...new Set(controllers)].filter((name) => hierarchy.controllers.includes(name))
 }
 
-const writeAll = (directory: string, write: CgroupFileWrite): number => {
-  let result = tryWriteFile(`${directory}/${write.file}`, write.value)
+const writeAll = (directory: string, write: CgroupFileWrite, undos: Undo[]): number => {
+  const note = (file: string, value: string): number => {
+    const undo = undoOf(directory, file, value)
+    const result = tryWriteFile(`${directory}/${file}`, value)
+    if (result >= 0) undos.push(...undo)
+    return result
+  }
+  let result = note(write.file, write.value)
   for (const { file, value } of write.others ?? []) {
     if (result < 0 && !failedWith(result, 'ENOENT')) return result
-    const other = tryWriteFile(`${directory}/${file}`, value)
+    const other = note(file, value)
     if (!failedWith(other, 'ENOENT')) result = other
   }
   return result
@@ -110,12 +118,27 @@ const writeAll = (directory: string, write: CgroupFileWrite): number => {
 
 /**
  * Carries writes out in a group's directories. Controllers of version 2 that turn out not to be enabled for it are, all
- * at once. Throws {@link TareError}; what was written before stays.
+ * at once. Throws {@link TareError}, and then takes back what was written before, as far as the kernel tells what that was.
  */
 export const applyWrites = (
   layout: CgroupLayout,
   directories: readonly CgroupDirectory[],
   writes: readonly CgroupWrite[],
+): void => {
+  const undos: Undo[] = []
+  try {
+    carryOut(layout, directories, writes, undos)
+  } catch (error) {
+    undoAll(undos)
+    throw error
+  }
+}
+
+const carryOut = (
+  layout: CgroupLayout,
+  directories: readonly CgroupDirectory[],
+  writes: readonly CgroupWrite[],
+  undos: Undo[],
 ): void => {
   let enabled = false
   for (const write of writes) {
@@ -125,6 +148,7 @@ export const applyWrites = (
       throw new InputError({
         operation: write.what,
         reason: `the group was made without the ${write.controller} controller`,
+        hint: `Make it there too: tare cgroup create --controllers=${write.controller} NAME`,
       })
     }
     const { directory } = place
@@ -132,7 +156,7 @@ export const applyWrites = (
       attachDeviceProgram(directory, write.program)
       continue
     }
-    let result = writeAll(directory, write)
+    let result = writeAll(directory, write, undos)
     if (failedWith(result, 'ENOENT') && place.hierarchy.version === 2 && !enabled) {
       enabled = true
       const controllers = toEnable(
@@ -140,7 +164,7 @@ export const applyWrites = (
         writes.map(({ controller }) => controller),
       )
       enableControllers(place.hierarchy.mountPoint, dirname(directory), controllers)
-      result = writeAll(directory, write)
+      result = writeAll(directory, write, undos)
     }
     if (result < 0) throw cannotWrite(directory, write, -result)
   }

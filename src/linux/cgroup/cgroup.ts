@@ -1,8 +1,9 @@
+import { dirname } from 'node:path'
 import { TareError } from '../error.ts'
 import type { CgroupDirectory } from './apply.ts'
-import { applyWrites } from './apply.ts'
+import { applyWrites, enableControllers, toEnable } from './apply.ts'
 import { currentLimits } from './current.ts'
-import { failedWith, tryWriteFile } from './file.ts'
+import { failedWith, readIfThere, tryWriteFile } from './file.ts'
 import { freezeDirectories, isFrozen, thawDirectories } from './freeze.ts'
 import { isPopulated, killDirectories, mainDirectory, ownProcessesIn, processesIn, removeDirectories } from './kill.ts'
 import type { CgroupLayout } from './layout.ts'
@@ -10,6 +11,7 @@ import { hierarchyOf } from './layout.ts'
 import type { CgroupLimits } from './limits.ts'
 import { readOomEvents, readStats } from './read-stats.ts'
 import type { CgroupStats, OomEvents } from './stats.ts'
+import type { CgroupFileWrite } from './write.ts'
 import { cgroupWrites } from './writes.ts'
 
 /** A control group on this host: one directory in each hierarchy that it is in (cgroups(7)). */
@@ -85,12 +87,22 @@ export class Cgroup {
   }
 
   /**
-   * Changes limits; those not given stay. Throws {@link InputError} if this host can't set one, before any is
-   * changed, and {@link TareError} if the kernel refuses one; those before it are changed then.
+   * Changes limits; those not given stay. Then writes `more`. Throws {@link InputError} if this host can't set one, before any is
+   * changed, and {@link TareError} if the kernel refuses one; those before it are changed back then.
    */
-  set(limits: CgroupLimits): void {
+  set(limits: CgroupLimits, more: readonly CgroupFileWrite[] = []): void {
     const current = currentLimits(this.layout, this.directories, limits)
-    applyWrites(this.layout, this.directories, cgroupWrites(this.layout, limits, current))
+    applyWrites(this.layout, this.directories, [...cgroupWrites(this.layout, limits, current), ...more])
+  }
+
+  /** Has the groups above give it a controller of version 2, unless it has it. Throws {@link TareError}. */
+  enable(controller: string): void {
+    const hierarchy = hierarchyOf(this.layout, controller)
+    const directory = this.directoryOf(controller)
+    if (hierarchy === undefined || directory === undefined || directory === hierarchy.mountPoint) return
+    const has = (readIfThere(`${directory}/cgroup.controllers`) ?? '').trim().split(' ')
+    const missing = toEnable(hierarchy, [controller]).filter((name) => !has.includes(name))
+    enableControllers(hierarchy.mountPoint, dirname(directory), missing)
   }
 
   /** Stops all processes; resolves when they are stopped. `timeout` in milliseconds. Throws {@link TareError}. */

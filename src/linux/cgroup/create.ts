@@ -18,6 +18,8 @@ export interface CreateCgroupOptions {
   readonly controllers?: readonly string[]
   /** What to do about a group that is there already; by default `refuse`. Its limits are set either way. */
   readonly existing?: 'refuse' | 'use'
+  /** What else belongs to making it: if that throws, what was made is removed too. */
+  readonly finish?: (cgroup: Cgroup) => void
 }
 
 const makeError = (directory: string, errno: number): TareError => {
@@ -116,7 +118,7 @@ export const createCgroup = (
   layout: CgroupLayout,
   name: string,
   limits: CgroupLimits = {},
-  { controllers = [], existing = 'refuse' }: CreateCgroupOptions = {},
+  { controllers = [], existing = 'refuse', finish }: CreateCgroupOptions = {},
 ): Cgroup => {
   checkName(name)
   const writes = cgroupWrites(layout, limits)
@@ -138,7 +140,9 @@ export const createCgroup = (
     })
     applyWrites(layout, directories, writes)
     for (const place of directories) enableAsked(place, controllers)
-    return new Cgroup(layout, directories)
+    const cgroup = new Cgroup(layout, directories)
+    finish?.(cgroup)
+    return cgroup
   } catch (error) {
     for (const directory of made.toReversed()) trySyscall('unlinkat', AT_FDCWD, directory, AT_REMOVEDIR)
     throw error

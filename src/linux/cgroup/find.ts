@@ -19,7 +19,7 @@ const groupAt = (layout: CgroupLayout, path: string): Cgroup | undefined => {
 }
 
 /** Whether this user may make groups at the root of the hierarchies: then that is where names without a slash begin. */
-const ownsRoot = (layout: CgroupLayout): boolean => {
+export const ownsRoot = (layout: CgroupLayout): boolean => {
   const hierarchies = groupHierarchies(layout)
   return hierarchies.length > 0 && hierarchies.every(({ mountPoint }) => mayWrite(mountPoint))
 }

@@ -1,0 +1,92 @@
+import { dirname } from 'node:path'
+import type { Cgroup, CgroupLayout } from '../linux/cgroup/index.ts'
+import {
+  cgroupParent,
+  cgroupWrites,
+  createCgroup,
+  findCgroup,
+  groupHierarchies,
+  ownsRoot,
+  parseGroupName,
+  readCgroupLayout,
+  readIfThere,
+} from '../linux/cgroup/index.ts'
+import { InputError } from '../linux/error.ts'
+import { rawWrites } from './cgroup-raw.ts'
+import type { CgroupSettings } from './cgroup-settings.ts'
+import { parseCgroupSettings } from './cgroup-settings.ts'
+
+export interface MakeCgroupOptions {
+  /** As {@link parseCgroupSettings} takes them: `memory=64MiB`. */
+  readonly settings?: readonly string[]
+  /** By version 2's names. By default all that this host has, on version 2 all that the group above can give. */
+  readonly controllers?: readonly string[]
+}
+
+/** The nearest directory above a path that is there; the mount point at last. */
+const nearest = (mountPoint: string, path: string): string => {
+  let directory = dirname(`${mountPoint}/${path}`)
+  while (directory.length > mountPoint.length && readIfThere(`${directory}/cgroup.procs`) === undefined)
+    directory = dirname(directory)
+  return directory
+}
+
+/** What a group of version 2 can give to children: nothing while it has processes of its own, unless it is the root. */
+const controllersBelow = (mountPoint: string, directory: string): readonly string[] => {
+  const enabled = readIfThere(`${directory}/cgroup.subtree_control`)?.trim() ?? ''
+  const busy = directory !== mountPoint && (readIfThere(`${directory}/cgroup.procs`) ?? '') !== ''
+  const text = busy ? enabled : (readIfThere(`${directory}/cgroup.controllers`)?.trim() ?? '')
+  return text === '' ? [] : text.split(' ')
+}
+
+const controllersFor = (layout: CgroupLayout, path: string): readonly string[] =>
+  groupHierarchies(layout).flatMap(({ version, controllers, mountPoint }): readonly string[] =>
+    version === 1
+      ? controllers.map((name) => (name === 'blkio' ? 'io' : name))
+      : ['unified', ...controllersBelow(mountPoint, nearest(mountPoint, path))],
+  )
+
+/** Where a name without a slash at the front is made. */
+const placeOf = (layout: CgroupLayout, text: string, wanted: readonly string[]): string => {
+  const { path, absolute } = parseGroupName(layout, text)
+  if (path === '')
+    throw new InputError({ operation: 'make cgroup', target: '/', reason: 'the root group is always there' })
+  return absolute || ownsRoot(layout) ? path : `${cgroupParent(layout, wanted)}/${path}`
+}
+
+const neededBy = (layout: CgroupLayout, { limits, files }: CgroupSettings): readonly string[] => [
+  ...new Set([
+    ...cgroupWrites(layout, limits).map(({ controller }) => controller),
+    ...files.map(({ file }) => file.slice(0, file.indexOf('.'))).map((name) => (name === 'blkio' ? 'io' : name)),
+  ]),
+]
+
+/**
+ * Makes a control group: by default in all hierarchies of version 1, or with all controllers of version 2 that it can
+ * have. A name with a slash at the front is a path from the root; one without is below the root for whoever may make
+ * groups there, for others below the nearest group that is delegated to them. Groups missing above are made too. If
+ * anything fails, nothing is left of it. Throws {@link InputError}, {@link TareError} (cgroups(7)).
+ */
+export const makeCgroup = (name: string, { settings = [], controllers }: MakeCgroupOptions = {}): Cgroup => {
+  const layout = readCgroupLayout()
+  const parsed = parseCgroupSettings(settings)
+  const needed = neededBy(layout, parsed).filter((controller) => controller !== 'cgroup')
+  const path = placeOf(layout, name, [...needed, ...(controllers ?? [])])
+  const wanted = [...new Set([...(controllers ?? controllersFor(layout, path)), ...needed])]
+  return createCgroup(layout, path, parsed.limits, {
+    controllers: wanted,
+    finish: (cgroup) => cgroup.set({}, rawWrites(cgroup, parsed.files)),
+  })
+}
+
+/**
+ * Changes settings of a group: `memory=64MiB`, `cpus=0.5`, or by the kernel's own names `memory.high=48MiB`. All or none:
+ * if the kernel refuses one, those before it are taken back. Throws {@link InputError} for a group, a name or a value
+ * that isn't one, or that this host can't set, and {@link TareError} for what the kernel refuses.
+ */
+export const setCgroup = (name: string, settings: readonly string[]): Cgroup => {
+  const { limits, files } = parseCgroupSettings(settings)
+  const cgroup = findCgroup(readCgroupLayout(), name)
+  cgroup.set(limits, rawWrites(cgroup, files))
+  return cgroup
+}
