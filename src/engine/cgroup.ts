@@ -9,8 +9,9 @@ import {
   ownsRoot,
   parseGroupName,
   readCgroupLayout,
-  readIfThere,
 } from '../linux/cgroup/index.ts'
+import { readIfThere } from '../linux/cgroup/file.ts'
+import { waitUntil } from '../linux/cgroup/wait.ts'
 import { InputError } from '../linux/error.ts'
 import { rawWrites } from './cgroup-raw.ts'
 import type { CgroupSettings } from './cgroup-settings.ts'
@@ -89,4 +90,51 @@ export const setCgroup = (name: string, settings: readonly string[]): Cgroup => 
   const cgroup = findCgroup(readCgroupLayout(), name)
   cgroup.set(limits, rawWrites(cgroup, files))
   return cgroup
+}
+
+export interface RemoveCgroupOptions {
+  /** The groups below it, too. */
+  readonly recursive?: boolean
+  /** Kills the processes in it first. */
+  readonly kill?: boolean
+}
+
+/** Processes that are just exiting are gone in less than this; milliseconds. */
+const EXITING = 200
+
+const plain = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?')
+
+/** `17 (sleep)`; only the number for a process that went meanwhile. */
+const nameOf = (pid: number): string => {
+  const comm = readIfThere(`/proc/${pid}/comm`)?.trim()
+  return comm === undefined ? String(pid) : `${pid} (${plain(comm)})`
+}
+
+const listOf = (names: readonly string[]): string =>
+  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
+
+/**
+ * Removes a group. Throws {@link InputError}, with nothing done, if processes or other groups are in it and the options
+ * don't say what to do with those; {@link TareError} for what the kernel refuses.
+ */
+export const removeCgroup = async (
+  name: string,
+  { recursive = false, kill = false }: RemoveCgroupOptions = {},
+): Promise<void> => {
+  const cgroup = findCgroup(readCgroupLayout(), name)
+  const refuse = (reason: string, hint: string): InputError =>
+    new InputError({ operation: 'remove cgroup', target: cgroup.name, reason, hint })
+  if (cgroup.name === '/') throw refuse('it is the root of all', 'Name a group below it.')
+  const children = cgroup.children()
+  if (children.length > 0 && !recursive)
+    throw refuse(`there are groups below it: ${listOf(children)}`, 'Remove them first, or all of it: -r.')
+  const left = (): readonly number[] => cgroup.allProcesses()
+  if (!kill && !(await waitUntil(() => left().length === 0, EXITING))) {
+    throw refuse(
+      `there are processes in it: ${listOf(left().map(nameOf))}`,
+      'End them or move them first, or have them killed: --kill.',
+    )
+  }
+  if (kill) await cgroup.kill()
+  await cgroup.remove()
 }

@@ -1,4 +1,6 @@
 import type { Cgroup, CgroupStats } from '../linux/cgroup/index.ts'
+import type { CgroupLimit } from './cgroup-limits.ts'
+import { limitReader } from './cgroup-limits.ts'
 import { cgroupTree, findCgroup, readCgroupLayout } from '../linux/cgroup/index.ts'
 
 /** One control group as a list of them shows it. */
@@ -9,13 +11,18 @@ export interface CgroupEntry {
   readonly directories: Readonly<Record<string, string>>
   /** The processes in the group itself. */
   readonly processes: readonly number[]
+  /** The limits that are set in the group itself. */
+  readonly limits: readonly CgroupLimit[]
+  readonly frozen: boolean
   readonly stats: CgroupStats
 }
 
-const entryOf = (cgroup: Cgroup): CgroupEntry => ({
+const entryOf = (cgroup: Cgroup, limits: readonly CgroupLimit[]): CgroupEntry => ({
   name: cgroup.name,
   directories: cgroup.paths,
   processes: cgroup.ownProcesses(),
+  limits,
+  frozen: cgroup.frozen,
   stats: cgroup.stats(),
 })
 
@@ -23,5 +30,6 @@ const entryOf = (cgroup: Cgroup): CgroupEntry => ({
 export const listCgroups = (group = '/'): readonly CgroupEntry[] => {
   const layout = readCgroupLayout()
   const { name } = findCgroup(layout, group)
-  return cgroupTree(layout, name).map(entryOf)
+  const limitsOf = limitReader()
+  return cgroupTree(layout, name).map((cgroup) => entryOf(cgroup, limitsOf(cgroup)))
 }

@@ -1,14 +1,15 @@
-import { dirname } from 'node:path'
-import { TareError } from '../error.ts'
+import { basename, dirname } from 'node:path'
+import { InputError } from '../error.ts'
 import type { CgroupDirectory } from './apply.ts'
 import { applyWrites, enableControllers, toEnable } from './apply.ts'
 import { currentLimits } from './current.ts'
-import { failedWith, readIfThere, tryWriteFile } from './file.ts'
+import { childGroups, readIfThere } from './file.ts'
 import { freezeDirectories, isFrozen, thawDirectories } from './freeze.ts'
 import { isPopulated, killDirectories, mainDirectory, ownProcessesIn, processesIn, removeDirectories } from './kill.ts'
 import type { CgroupLayout } from './layout.ts'
 import { hierarchyOf } from './layout.ts'
 import type { CgroupLimits } from './limits.ts'
+import { moveInto } from './move.ts'
 import { readOomEvents, readStats } from './read-stats.ts'
 import type { CgroupStats, OomEvents } from './stats.ts'
 import type { CgroupFileWrite } from './write.ts'
@@ -62,6 +63,17 @@ export class Cgroup {
     return processesIn(mainDirectory(this.directories))
   }
 
+  /** The processes in the group and in those below it, in any of its hierarchies. */
+  allProcesses(): readonly number[] {
+    return [...new Set(this.directories.flatMap(({ directory }) => processesIn(directory)))].toSorted((a, b) => a - b)
+  }
+
+  /** The names of the groups directly below it, without a path. */
+  children(): readonly string[] {
+    const names = this.directories.flatMap(({ directory }) => childGroups(directory).map((path) => basename(path)))
+    return [...new Set(names)].toSorted()
+  }
+
   /** The processes in the group itself, in any of its hierarchies: on version 1 a process may be in one of them alone. */
   ownProcesses(): readonly number[] {
     return [...new Set(this.directories.flatMap(({ directory }) => ownProcessesIn(directory)))].toSorted(
@@ -69,21 +81,20 @@ export class Cgroup {
     )
   }
 
-  /** Moves a process with all its threads into the group. Throws {@link TareError}. */
-  add(pid: number): void {
-    for (const { directory } of this.directories) {
-      const result = tryWriteFile(`${directory}/cgroup.procs`, String(pid))
-      if (result >= 0) continue
-      throw new TareError({
-        operation: `move process ${pid} into cgroup`,
-        target: directory,
-        syscall: 'write',
-        errno: -result,
-        hint: failedWith(result, 'EOPNOTSUPP')
-          ? 'The group above has processes of its own and threaded controllers, so this one takes none (cgroup.type).'
-          : 'It takes permission for cgroup.procs of this group, and on version 2 of the nearest group above both.',
-      })
-    }
+  /**
+   * Moves processes, each with all its threads, into the group: all or none. Throws {@link InputError} for one that has
+   * ended and for a thread of the kernel, {@link TareError} for what the kernel refuses.
+   */
+  add(...pids: readonly number[]): void {
+    moveInto(this.layout, this.directories, pids, false)
+  }
+
+  /**
+   * Moves single threads, by their ids (gettid(2)), as {@link add} does processes. On version 2 that takes threaded groups
+   * (cgroup.type); where version 1 and 2 are side by side, they move in version 1's hierarchies.
+   */
+  addThreads(...tids: readonly number[]): void {
+    moveInto(this.layout, this.directories, tids, true)
   }
 
   /**
@@ -106,7 +117,8 @@ export class Cgroup {
   }
 
   /** Stops all processes; resolves when they are stopped. `timeout` in milliseconds. Throws {@link TareError}. */
-  freeze({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
+  async freeze({ timeout = 5000 }: { readonly timeout?: number } = {}): Promise<void> {
+    this.#refuseOwn('freeze')
     return freezeDirectories(this.directories, timeout)
   }
 
@@ -121,8 +133,17 @@ export class Cgroup {
   }
 
   /** Kills all processes, frozen ones too; resolves when they are gone. `timeout` in milliseconds. Throws {@link TareError}. */
-  kill({ timeout = 10_000 }: { readonly timeout?: number } = {}): Promise<void> {
+  async kill({ timeout = 10_000 }: { readonly timeout?: number } = {}): Promise<void> {
+    this.#refuseOwn('kill all processes of')
     return killDirectories(this.directories, timeout)
+  }
+
+  /** Who stops or kills the group that it is in itself doesn't get to say how that went. */
+  #refuseOwn(verb: string): void {
+    if (!this.directories.some(({ directory }) => processesIn(directory).includes(process.pid))) return
+    const hint = 'Name a group below it, or do it from another group.'
+    const details = { operation: `${verb} cgroup`, target: this.name, reason: 'this process is in it itself', hint }
+    throw new InputError(details)
   }
 
   /** What the group uses and has used. */

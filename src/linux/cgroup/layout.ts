@@ -118,13 +118,28 @@ export const hierarchyOf = (layout: CgroupLayout, controller: string): CgroupHie
 export const requireHierarchy = (layout: CgroupLayout, controller: string, what: string): CgroupHierarchy => {
   const hierarchy = hierarchyOf(layout, controller)
   if (hierarchy !== undefined) return hierarchy
-  const here = [...new Set(layout.hierarchies.flatMap(({ controllers }) => controllers))].join(', ')
   throw new InputError({
     operation: what,
     reason: `no mounted cgroup hierarchy has the ${controller} controller`,
-    hint:
-      here === ''
-        ? 'Mount a cgroup hierarchy.'
-        : `This host has ${here}; leave this limit out or mount the controller.`,
+    hint: absentHint(layout, controller),
   })
+}
+
+/** What to do about a controller that isn't here: mount it, if the kernel has it. */
+const absentHint = (layout: CgroupLayout, controller: string): string => {
+  const here = [...new Set(layout.hierarchies.flatMap(({ controllers }) => controllers))].join(', ')
+  const old = controller === 'io' ? 'blkio' : controller
+  const line = new RegExp(`^${old}\\s+\\d+\\s+\\d+\\s+(\\d)$`, 'm').exec(readIfThere('/proc/cgroups') ?? '')
+  const successor =
+    controller === 'net_cls' && layout.kind !== 'v1'
+      ? ' Or let the packet filter match the group itself: socket cgroupv2 in nft(8).'
+      : ''
+  if (line?.[1] === '0') return `The kernel was started without it: boot with cgroup_enable=${old}.`
+  if (line !== null) {
+    const directory = `/sys/fs/cgroup/${old}`
+    return `The kernel has it: mount it with "mkdir ${directory}; mount -t cgroup -o ${old} ${old} ${directory}".${successor}`
+  }
+  return here === ''
+    ? 'Mount a cgroup hierarchy.'
+    : `This host has ${here}; leave this limit out, or use a kernel that has it.${successor}`
 }
