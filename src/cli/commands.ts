@@ -27,6 +27,46 @@ export const COMMANDS: readonly CommandEntry[] = [
         load: async () => (await import('./cgroup-ls.ts')).cgroupLs,
       },
       {
+        name: 'create',
+        summary: 'make a group, and see the files that the kernel puts there',
+        load: async () => (await import('./cgroup-create.ts')).cgroupCreate,
+      },
+      {
+        name: 'set',
+        summary: 'change limits and other settings of a group',
+        load: async () => (await import('./cgroup-set.ts')).cgroupSet,
+      },
+      {
+        name: 'get',
+        summary: 'show what a group has set and used, in words and raw',
+        load: async () => (await import('./cgroup-get.ts')).cgroupGet,
+      },
+      {
+        name: 'move',
+        summary: 'move processes into a group',
+        load: async () => (await import('./cgroup-move.ts')).cgroupMove,
+      },
+      {
+        name: 'freeze',
+        summary: 'stop all processes of a group',
+        load: async () => (await import('./cgroup-freeze.ts')).cgroupFreeze,
+      },
+      {
+        name: 'thaw',
+        summary: 'let them go on',
+        load: async () => (await import('./cgroup-freeze.ts')).cgroupThaw,
+      },
+      {
+        name: 'kill',
+        summary: 'kill all processes of a group',
+        load: async () => (await import('./cgroup-freeze.ts')).cgroupKill,
+      },
+      {
+        name: 'rm',
+        summary: 'remove a group',
+        load: async () => (await import('./cgroup-rm.ts')).cgroupRm,
+      },
+      {
         name: 'top',
         summary: 'show live what groups use: cpu, memory, I/O, processes, pressure',
         load: async () => (await import('./cgroup-top.ts')).cgroupTop,

@@ -23,7 +23,7 @@ const deviceLine = (value: string, file: string, sizes: boolean): string => {
   const words = rest.map((word) => {
     const [name = '', text] = word.split('=', 2)
     if (text === undefined) return sizes ? bytes(word, file) : word
-    return /bps$/.test(name) ? `${name}=${bytes(text, file)}` : word
+    return name.endsWith('bps') ? `${name}=${bytes(text, file)}` : word
   })
   if (words.length === 0) {
     const example = file === 'io.max' ? '8:0 rbps=1MiB' : '8:0 1MiB'

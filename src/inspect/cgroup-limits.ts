@@ -48,7 +48,7 @@ const ioLimits = (text: string, file: string): readonly CgroupLimit[] => {
       const value = parseAmount(limit)
       const key = IO_KEYS[name]
       if (value === undefined || key === undefined) continue
-      const entry = `${deviceName(device)}:${/bps$/.test(name) ? bytes(value) : value}`
+      const entry = `${deviceName(device)}:${name.endsWith('bps') ? bytes(value) : value}`
       found.set(key, [...(found.get(key) ?? []), entry])
     }
   }

@@ -55,7 +55,7 @@ const ioMaxLine = (line: string): string => {
     const [name = '', text = 'max'] = pair.split('=')
     const value = parseAmount(text)
     if (value === undefined) return []
-    return [`${RATES[name] ?? name} ${/bps$/.test(name) ? `${formatBytes(value)}/s` : `${value} operations/s`}`]
+    return [`${RATES[name] ?? name} ${name.endsWith('bps') ? `${formatBytes(value)}/s` : `${value} operations/s`}`]
   })
   return `${deviceName(device)} ${parts.join(', ')}`
 }

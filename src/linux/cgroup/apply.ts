@@ -23,6 +23,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EINVAL: 'The kernel does not take this value here: a parent group may set a lower limit.',
   EACCES: 'Run as root, or in a subtree that is delegated to you; a cpuset must be part of its parent.',
   EPERM: 'Run as root, or in a subtree that is delegated to you; a group can have no more than its parent.',
+  ERANGE: 'It is out of the range of what this host has.',
   EROFS: 'The cgroup file system is mounted read-only here.',
   ENODEV: 'There is no such device, or it is a partition: limits are for whole disks.',
   ENOENT: 'This kernel is too old for this limit, or built or started without it.',

@@ -67,7 +67,7 @@ memory.kmem.tcp.usage_in_bytes            | bytes        |              |       
 memory.kmem.tcp.max_usage_in_bytes        | bytes        |              |           | The most memory for buffers of TCP sockets at a time.
 memory.kmem.tcp.failcnt                   | count        |              |           | How often the limit on buffers of TCP sockets was hit.
 blkio.bfq.weight                          | text         | io-weight    | 100       | Its share of block I/O on devices that the BFQ scheduler serves: 1 to 1000.
-blkio.bfq.weight_device                   | text         |              | 100       | The same for single devices.
+blkio.bfq.weight_device                   | text         |              | default 100 | The same for single devices.
 blkio.weight                              | text         | io-weight    | 500       | Its share of block I/O with the CFQ scheduler of kernels before 5.0: 10 to 1000.
 blkio.throttle.read_bps_device            | device-bytes | read-bps     | ''        | The most bytes read a second, by device.
 blkio.throttle.write_bps_device           | device-bytes | write-bps    | ''        | The most bytes written a second, by device.

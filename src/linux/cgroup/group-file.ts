@@ -68,7 +68,7 @@ const noSuchFile = (cgroup: Cgroup, file: string, what: string, files: readonly 
     return new InputError({
       ...details,
       reason: `this host has the ${controller} controller on cgroup version ${version}, which has no such file`,
-      hint: other === undefined ? undefined : `There it is ${other}.`,
+      hint: other === undefined ? `"tare cgroup get ${cgroup.name}" shows those there are.` : `There it is ${other}.`,
     })
   }
   if (cgroup.directoryOf(controller) === undefined && controller !== 'cgroup') {

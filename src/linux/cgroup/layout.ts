@@ -16,6 +16,8 @@ export interface CgroupHierarchy {
 export interface CgroupLayout {
   readonly kind: 'v1' | 'v2' | 'hybrid' | 'none'
   readonly hierarchies: readonly CgroupHierarchy[]
+  /** Version 1's controllers that the kernel has, and whether each is switched on: for advice on one that isn't mounted. */
+  readonly kernelControllers?: () => ReadonlyMap<string, boolean>
 }
 
 /** Where a process is, by the name of the hierarchy: `memory` → `/user/1`, `unified` → `/init.scope`. */
@@ -74,8 +76,17 @@ export const readCgroupLayout = (): CgroupLayout => {
     const controllers = readIfThere(`${hierarchy.mountPoint}/cgroup.controllers`) ?? ''
     return { ...hierarchy, controllers: controllers.split(/\s+/).filter((word) => word !== '') }
   })
-  return { kind: layoutKind(hierarchies), hierarchies }
+  return { kind: layoutKind(hierarchies), hierarchies, kernelControllers }
 }
+
+/** /proc/cgroups: name, hierarchy, number of groups, enabled. */
+const kernelControllers = (): ReadonlyMap<string, boolean> =>
+  new Map(
+    (readIfThere('/proc/cgroups') ?? '').split('\n').flatMap((line): readonly (readonly [string, boolean])[] => {
+      const match = /^(\w+)\t\d+\t\d+\t([01])$/.exec(line)
+      return match === null ? [] : [[match[1] ?? '', match[2] === '1']]
+    }),
+  )
 
 /** The text of /proc/PID/cgroup (cgroups(7)): the group's path in each hierarchy, by the hierarchy's name. */
 export const parseCgroupPaths = (text: string): CgroupPaths => {
@@ -129,17 +140,17 @@ export const requireHierarchy = (layout: CgroupLayout, controller: string, what:
 const absentHint = (layout: CgroupLayout, controller: string): string => {
   const here = [...new Set(layout.hierarchies.flatMap(({ controllers }) => controllers))].join(', ')
   const old = controller === 'io' ? 'blkio' : controller
-  const line = new RegExp(`^${old}\\s+\\d+\\s+\\d+\\s+(\\d)$`, 'm').exec(readIfThere('/proc/cgroups') ?? '')
+  const enabled = layout.kernelControllers?.().get(old)
   const successor =
     controller === 'net_cls' && layout.kind !== 'v1'
       ? ' Or let the packet filter match the group itself: socket cgroupv2 in nft(8).'
       : ''
-  if (line?.[1] === '0') return `The kernel was started without it: boot with cgroup_enable=${old}.`
-  if (line !== null) {
+  if (enabled === false) return `The kernel was started without it: boot with cgroup_enable=${old}.`
+  if (enabled === true) {
     const directory = `/sys/fs/cgroup/${old}`
     return `The kernel has it: mount it with "mkdir ${directory}; mount -t cgroup -o ${old} ${old} ${directory}".${successor}`
   }
   return here === ''
     ? 'Mount a cgroup hierarchy.'
-    : `This host has ${here}; leave this limit out, or use a kernel that has it.${successor}`
+    : `This host has ${here}; leave this limit out or mount the controller.${successor}`
 }

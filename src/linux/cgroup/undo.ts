@@ -25,7 +25,7 @@ export const undoValue = (file: string, value: string, before: string): string |
     const line = lines.find((known) => known.startsWith(`${device} `))
     return line ?? `${device} ${RESET[file] ?? '0'}`
   }
-  if (/^default /.test(value)) return lines.find((line) => line.startsWith('default '))
+  if (value.startsWith('default ')) return lines.find((line) => line.startsWith('default '))
   if (file === 'memory.oom_control') return /^oom_kill_disable (\d)$/m.exec(before)?.[1]
   // A weight for all devices, which is read as "default 100" and written as either.
   return lines.length > 1 ? lines.find((line) => line.startsWith('default ')) : (lines[0] ?? '')
