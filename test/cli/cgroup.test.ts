@@ -230,9 +230,9 @@ test('ls without privileges shows all groups; create says what it takes', () => 
   assert.equal(listed.status, 0, listed.stderr)
   assert.equal(JSON.parse(listed.stdout)[0].name, '/')
   const denied = tare(['cgroup', 'create', `/tare-cli-${process.pid}-denied`], isRoot ? { as: NOBODY } : {})
-  assert.equal(made.status, 125)
+  assert.equal(denied.status, 125)
   assert.match(
-    made.stderr,
+    denied.stderr,
     /^tare: cannot make cgroup .*: EACCES \(permission denied\)\nRun as root, or in a subtree that/,
   )
 })
