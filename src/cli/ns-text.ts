@@ -21,9 +21,10 @@ export const holderText = (holder: NamespaceHolder): string => {
       const more = holder.mountNamespaces.length - 1
       return `mount ${holder.path}${more === 0 ? '' : ` (and in ${more} more mnt)`}`
     }
+    case 'socket':
     case 'descriptor': {
       const [fd, ...more] = holder.fds
-      return `fd ${fd}${more.length === 0 ? '' : ` and ${more.length} more`} of ${holder.pid} (${holder.command})`
+      return `${holder.by === 'socket' ? 'socket' : 'fd'} ${fd}${more.length === 0 ? '' : ` and ${more.length} more`} of ${holder.pid} (${holder.command})`
     }
     case 'thread':
       return `thread ${holder.tid} of ${holder.pid} (${holder.command})`

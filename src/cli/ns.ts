@@ -97,6 +97,11 @@ export const ns: Command = command({
     },
     { long: 'task', short: 'p', argument: 'PID', description: 'Lists only namespaces that this process is in.' },
     {
+      long: 'sockets',
+      description:
+        'Looks at every socket too, for network namespaces that only sockets keep. Takes longer the more there are.',
+    },
+    {
       long: 'tree',
       description: 'Shows trees: what each user namespace owns, and which pid namespace is nested in which.',
     },
@@ -129,7 +134,7 @@ export const ns: Command = command({
     if (forms.length > 1) throw refuse(`--${forms[0]} and --${forms[1]} do not go together`)
     const [first, second] = operands
     if (first === undefined) {
-      const all = select(hostNamespaces(), options.type, options.task)
+      const all = select(hostNamespaces({ sockets: options.sockets }), options.type, options.task)
       if (options.json === true) terminal.print(json(all))
       else if (options.dot === true) terminal.print(namespaceDot(all))
       else if (options.tree === true) terminal.print(namespaceTree(all.namespaces, terminal.lineWidth))
@@ -141,7 +146,7 @@ export const ns: Command = command({
     if (other !== undefined) throw refuse(`--${other} is for the list of all namespaces, not for "${first}"`)
     const inode = second === undefined ? asInode(first) : undefined
     if (inode !== undefined) {
-      showOne(hostNamespaces(), inode, options.json === true, terminal)
+      showOne(hostNamespaces({ sockets: options.sockets }), inode, options.json === true, terminal)
       return 0
     }
     const comparison = compareNamespaces(requirePid(first), second === undefined ? undefined : requirePid(second))

@@ -8,6 +8,8 @@ export type NamespaceHolder =
   | { readonly by: 'thread'; readonly pid: number; readonly tid: number; readonly command: string }
   /** Open descriptors of a process. */
   | { readonly by: 'descriptor'; readonly pid: number; readonly fds: readonly number[]; readonly command: string }
+  /** Sockets, or descriptors of tun and tap devices, of a process that is in another network namespace. */
+  | { readonly by: 'socket'; readonly pid: number; readonly fds: readonly number[]; readonly command: string }
   /** A mount of its file. The path is as seen in the first of these mount namespaces, which are given by inode. */
   | { readonly by: 'mount'; readonly path: string; readonly mountNamespaces: readonly number[] }
   /** A namespace that is its child, or that it owns: given only where nothing else holds it. */
@@ -35,6 +37,7 @@ export interface Sighting extends NamespaceId {
   readonly threads: { readonly pid: number; readonly tid: number }[]
   /** Descriptors by process. */
   readonly descriptors: Map<number, number[]>
+  readonly sockets: Map<number, number[]>
   /** Mount namespaces by path. */
   readonly mounts: Map<string, number[]>
 }
@@ -59,6 +62,7 @@ export class Survey {
       children: new Set(),
       threads: [],
       descriptors: new Map(),
+      sockets: new Map(),
       mounts: new Map(),
     }
     this.sightings.set(inode, sighting)

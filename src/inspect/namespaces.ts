@@ -5,7 +5,7 @@ import { NamespaceLinks } from '../linux/namespace-links.ts'
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
 import { NAMESPACE_KINDS } from '../linux/namespace.ts'
 import { ProcDirectory } from '../linux/proc-directory.ts'
-import { surveyDescriptors } from './namespace-descriptors.ts'
+import { surveyDescriptors, surveySockets } from './namespace-descriptors.ts'
 import { surveyMounts } from './namespace-mounts.ts'
 import type { NamespaceProcess } from './namespace-process.ts'
 import { ProcessReader } from './namespace-process.ts'
@@ -58,6 +58,7 @@ const holdersOf = (sighting: Sighting, processes: ProcessReader): readonly Names
     ...[...sighting.descriptors].map(
       ([pid, fds]) => ({ by: 'descriptor', pid, fds: fds.toSorted((a, b) => a - b), command: command(pid) }) as const,
     ),
+    ...[...sighting.sockets].map(([pid, fds]) => ({ by: 'socket', pid, fds, command: command(pid) }) as const),
     ...sighting.threads.map(({ pid, tid }) => ({ by: 'thread', pid, tid, command: command(pid) }) as const),
     ...[...sighting.children].map((pid) => ({ by: 'children', pid, command: command(pid) }) as const),
   ]
@@ -80,17 +81,24 @@ const heldByNamespaces = (namespaces: readonly HostNamespace[]): readonly HostNa
 const byKindAndInode = (a: NamespaceId, b: NamespaceId): number =>
   NAMESPACE_KINDS.indexOf(a.kind) - NAMESPACE_KINDS.indexOf(b.kind) || a.inode - b.inode
 
+/** Where to look besides. */
+export interface NamespaceSearch {
+  /** At every socket, for network namespaces that only sockets keep. Takes as long as there are sockets. */
+  readonly sockets?: boolean | undefined
+}
+
 /**
  * Every namespace of this host that this process can find: those of all processes and threads, those that the children
  * of a process will be born into, those whose files are mounted in any mount namespace or are open in any process, all
  * mount namespaces, and whatever is a parent or an owner of these. Not to be found are namespaces that only a socket
- * keeps, or a descriptor that is in no process (underway in a message). What happens meanwhile may be missed.
+ * keeps, unless asked for, and those that only a descriptor keeps which is in no process (underway in a message).
+ * What happens meanwhile may be missed.
  *
  * namespaces(7), ioctl_ns(2)
  *
  * @throws TareError where /proc is not mounted.
  */
-export const hostNamespaces = (): HostNamespaces => {
+export const hostNamespaces = ({ sockets = false }: NamespaceSearch = {}): HostNamespaces => {
   const proc = new ProcDirectory()
   const own = openSync('/proc/self/ns/mnt', 'r')
   const directory = openSync('/proc', 'r')
@@ -100,10 +108,11 @@ export const hostNamespaces = (): HostNamespaces => {
     const scan = new ProcessScan(survey, links, proc.pids())
     const companions = [...scan.companions.values()]
     surveyThreads(survey, links, companions)
-    surveyDescriptors(survey, links, companions)
+    const holders = surveyDescriptors(survey, links, companions)
     surveyMounts(survey, companions)
     const relations = new Relations(survey, directory, fstatSync(own).dev)
     relations.complete()
+    if (sockets) surveySockets(survey, relations, holders)
     eachMountNamespace(own, (fd) => relations.add('mnt', fd))
     return describe(survey, scan, new ProcessReader(proc))
   } finally {

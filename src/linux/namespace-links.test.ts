@@ -8,6 +8,7 @@ import { ERRNO } from './errno.ts'
 import { eachMountNamespace } from './mount-namespace.ts'
 import { NamespaceLinks, numberOf } from './namespace-links.ts'
 import { NAMESPACE_KINDS, readNamespace } from './namespace.ts'
+import { packetSocketPair } from './socket.ts'
 
 const withLinks = (use: (links: NamespaceLinks) => void): void => {
   const proc = openSync('/proc', 'r')
@@ -29,23 +30,20 @@ test('links tell the inodes that the kernel writes in them', () => {
   })
 })
 
-test('descriptors of namespaces are told from all others', () => {
+test('descriptors of namespaces and sockets are told from all others', () => {
   const namespace = openSync('/proc/self/ns/net', 'r')
+  const sockets = packetSocketPair()
   const others = ['/dev/null', '/proc/self/ns', '/proc/self/exe'].map((path) => openSync(path, 'r'))
   withLinks((links) => {
     const directory = links.openList(`${process.pid}/fd`)
-    const seen: number[] = []
-    const found: [number, string, number][] = []
-    links.each(directory, (name) => {
-      seen.push(numberOf(name))
-      const id = links.descriptor(directory, name)
-      if (id !== undefined) found.push([numberOf(name), id.kind, id.inode])
-    })
+    const found = new Map<number, ReturnType<typeof links.descriptor>>()
+    links.each(directory, (name) => found.set(numberOf(name), links.descriptor(directory, name)))
     links.close(directory)
-    assert.deepEqual(found, [[namespace, 'net', readNamespace('self', 'net')?.inode]])
-    assert.ok(others.every((fd) => seen.includes(fd)))
+    assert.deepEqual(found.get(namespace), readNamespace('self', 'net'))
+    for (const fd of sockets) assert.equal(found.get(fd), 'socket')
+    for (const fd of others) assert.deepEqual([found.has(fd), found.get(fd)], [true, undefined])
   })
-  for (const fd of [namespace, ...others]) closeSync(fd)
+  for (const fd of [namespace, ...sockets, ...others]) closeSync(fd)
 })
 
 test('a list of many entries is read to its end', () => {

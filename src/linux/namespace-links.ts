@@ -34,14 +34,19 @@ const inodeIn = (text: Uint8Array, length: number): number => {
   return inode
 }
 
+/** What begins the links of sockets, and of the device whose descriptors are each a socket (tun, tap). */
+const SOCKETS = [bytesOf('socket:').subarray(0, -1), bytesOf('/dev/net/tun').subarray(0, -1)]
+
+const startsWith = (text: Uint8Array, beginning: Uint8Array): boolean => {
+  for (let at = 0; at < beginning.length; at++) if (text[at] !== beginning[at]) return false
+  return true
+}
+
 /** The kind that `net:[4026531840]` begins with; undefined for another text, such as `pipe:[1234]`. */
 const kindIn = (text: Uint8Array): NamespaceKind | undefined =>
   NAMESPACE_KINDS.find((kind) => {
-    const name = NAMES[kind]
-    const length = name.length - 1
-    if (text[length] !== COLON) return false
-    for (let at = 0; at < length; at++) if (text[at] !== name[at]) return false
-    return true
+    const name = NAMES[kind].subarray(0, -1)
+    return text[name.length] === COLON && startsWith(text, name)
   })
 
 /** Longer than any link to a namespace. */
@@ -93,13 +98,17 @@ export class NamespaceLinks {
     return length < 0 ? length : inodeIn(this.#text, length)
   }
 
-  /** The namespace that a descriptor is of, from its link below an opened `fd` directory; undefined for others. */
-  descriptor(directory: number, name: Uint8Array): NamespaceId | undefined {
+  /**
+   * The namespace that a descriptor is of, from its link below an opened `fd` directory; `socket` for one that lies in
+   * a network namespace; undefined for others.
+   */
+  descriptor(directory: number, name: Uint8Array): NamespaceId | 'socket' | undefined {
     const length = trySyscall('readlinkat', directory, name, this.#text, TEXT_SIZE)
     if (length <= 0) return undefined
     // Files begin with a slash. What is neither file nor namespace has another word before the colon.
     const kind = kindIn(this.#text)
-    return kind === undefined ? undefined : { kind, inode: inodeIn(this.#text, length) }
+    if (kind !== undefined) return { kind, inode: inodeIn(this.#text, length) }
+    return SOCKETS.some((text) => startsWith(this.#text, text)) ? 'socket' : undefined
   }
 
   /** Calls back with the name of each entry of an opened directory but `.` and `..`, ended by NUL, valid until it returns. */

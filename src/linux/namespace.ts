@@ -159,6 +159,18 @@ export const openNamespaceOfPidfd = (pidfd: number, link: NamespaceLink): number
   throw new TareError({ ...purpose, errno: ERRNO['ESRCH'] })
 }
 
+/** linux/sockios.h; a tun or tap device takes it too. */
+const SIOCGSKNS = 0x894c
+
+/**
+ * A descriptor of the network namespace that a socket lies in, which may be another one than its process is in.
+ * Undefined where this thread lacks CAP_NET_ADMIN there, or it is no socket. Close it. socket(7)
+ */
+export const openSocketNamespace = (fd: number): number | undefined => {
+  const result = trySyscall('ioctl', fd, SIOCGSKNS, 0)
+  return result < 0 ? undefined : result
+}
+
 const NS_GET_USERNS = 0xb701
 const NS_GET_PARENT = 0xb702
 const NS_GET_NSTYPE = 0xb703

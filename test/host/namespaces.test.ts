@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { tmpdir } from 'node:os'
+import { release, tmpdir } from 'node:os'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -188,6 +188,27 @@ test('a thread that has moved away from its process', { skip }, async (t) => {
   }
 })
 
+test('a socket that was opened elsewhere, if asked for', { skip }, async (t) => {
+  const code = `import(${FACE}).then((linux) => {
+    const back = linux.openNamespace('self', 'net')
+    linux.unshare(['net'])
+    const fds = [1, 2].map((type) => linux.trySyscall('socket', 2, type, 0))
+    const { inode } = linux.readNamespace('thread-self', 'net')
+    linux.setns(back, ['net'])
+    require('node:fs').closeSync(back)
+    console.log([inode, ...fds].join(' '))
+    setInterval(() => {}, 1000)
+  })`
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [text]: Buffer[] = await once(child.stdout, 'data')
+  const [inode, ...fds] = String(text).trim().split(' ').map(Number)
+  const net = find(hostNamespaces({ sockets: true }), inode)
+  assert.deepEqual([net.kind, net.processes, net.owner], ['net', 0, inodeOf(process.pid, 'user')])
+  assert.deepEqual(net.holders, [{ by: 'socket', pid: pidOf(child), fds, command: 'node' }])
+  assert.ok(!hostNamespaces().namespaces.some((each) => each.inode === inode))
+})
+
 /** The inode of a namespace that a process keeps for its children, though its link leads nowhere yet. */
 const forChildren = (pid: number): number => {
   const pidfd = openPidfd(pid)
@@ -197,7 +218,9 @@ const forChildren = (pid: number): number => {
   return Number(stdout)
 }
 
-test('a process whose children will be born elsewhere', { skip }, async (t) => {
+const OLD = Number(release().split('.')[0]) * 100 + Number(release().split('.')[1]) < 611
+
+test('a process whose children will be born elsewhere', { skip: OLD ? 'needs Linux 6.11' : skip }, async (t) => {
   const code = `import(${FACE}).then((linux) => { linux.unshare(['pid', 'time']); console.log('there'); setInterval(() => {}, 1000) })`
   const child = await start(t, process.execPath, '-e', code)
   const all = hostNamespaces()
