@@ -6,10 +6,9 @@ import type { TopOptions } from './cgroup-top-options.ts'
 import { DEFAULT_DEPTH, toTopOptions } from './cgroup-top-options.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { nullable } from './json.ts'
 import type { Terminal } from './terminal.ts'
 import { untilSignal } from './until-signal.ts'
-
-const nullable = (_: string, value: unknown): unknown => (value === undefined ? null : value)
 
 /** Sample after sample below each other, for files and programs. */
 const printTop = async (options: TopOptions, json: boolean, terminal: Terminal): Promise<number> => {

@@ -71,6 +71,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         summary: 'show live what groups use: cpu, memory, I/O, processes, pressure',
         load: async () => (await import('./cgroup-top.ts')).cgroupTop,
       },
+      {
+        name: 'watch',
+        summary: 'tell what happens to a group as it happens: memory, kills, freezing, pressure',
+        load: async () => (await import('./cgroup-watch.ts')).cgroupWatch,
+      },
     ],
   },
   {

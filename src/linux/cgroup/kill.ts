@@ -30,7 +30,9 @@ export const isPopulated = (directories: readonly CgroupDirectory[]): boolean =>
   const unified = directories.find(({ hierarchy }) => hierarchy.version === 2)
   if (unified === undefined) return processesIn(mainDirectory(directories)).length > 0
   // It stays so for a moment after the last process has left cgroup.procs, and for as long rmdir(2) fails.
-  return /^populated 1$/m.test(readIfThere(`${unified.directory}/cgroup.events`) ?? '')
+  const events = readIfThere(`${unified.directory}/cgroup.events`)
+  // The root of all has none.
+  return events === undefined ? processesIn(unified.directory).length > 0 : /^populated 1$/m.test(events)
 }
 
 const signalAll = (directories: readonly CgroupDirectory[]): number => {

@@ -149,6 +149,7 @@ const readyNow = (epoll: number): number => {
 
 const pressureWatch = (epoll: number, stop: number, closeAll: () => void): PressureWatch => {
   let state: 'idle' | 'waiting' | 'closed' = 'idle'
+  let wake: (fired: boolean) => void = () => undefined
   const next = (): Promise<boolean> =>
     new Promise((resolve, reject) => {
       const ready = state === 'idle' ? readyNow(epoll) : EPOLLERR
@@ -157,6 +158,7 @@ const pressureWatch = (epoll: number, stop: number, closeAll: () => void): Press
         return
       }
       state = 'waiting'
+      wake = resolve
       const result = binding.watch(epoll, () => {
         const closing = state === 'closed'
         // The watcher's own look has taken the event away; only the error of a group that is gone stays.
@@ -171,9 +173,14 @@ const pressureWatch = (epoll: number, stop: number, closeAll: () => void): Press
   const close = (): void => {
     const before = state
     state = 'closed'
-    if (before === 'idle') closeAll()
+    if (before === 'closed') return
+    if (before === 'idle' || binding.unwatch(epoll)) {
+      closeAll()
+      wake(false)
+      return
+    }
     // The watcher may hold the descriptors only while they are open: it is woken, and closes them then.
-    else if (before === 'waiting') trySyscall('write', stop, new BigUint64Array([1n]), 8)
+    trySyscall('write', stop, new BigUint64Array([1n]), 8)
   }
   return { next, close }
 }
