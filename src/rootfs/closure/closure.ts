@@ -43,6 +43,8 @@ export interface Closure {
   readonly programs: readonly string[]
   /** What was left out that somebody may miss: sentences. */
   readonly warnings: readonly string[]
+  /** The tree that they are from: a prefix for its paths, empty for the host's root. */
+  readonly root: string
   /** Bytes of all files. */
   readonly size: number
 }
@@ -82,17 +84,11 @@ export const closure = (programs: readonly string[], options: ClosureOptions = {
   if (programs.length === 0 && (options.include ?? []).length === 0)
     throw new InputError({ operation: 'find what is needed', reason: 'no program is given', hint: 'Name one.' })
   const tree = new Tree(options.root)
-  if (tree.find('/') === undefined)
-    throw new InputError({
-      operation: 'use the root',
-      target: options.root ?? '/',
-      reason: 'there is no such directory',
-    })
   const set = new EntrySet(tree)
   const directories = searchPath(options.path ?? process.env['PATH'])
   const adder = new ProgramAdder(new ElfFiles(tree), set, directories)
   const includer = new Includer(set, adder, options.exclude ?? [])
-  const found = programs.map((program) => adder.program(program, { kind: 'program' }).path)
+  const found = programs.map((program) => adder.program(program, { kind: 'program' }))
   for (const each of options.traced ?? []) addTraced(set, adder, includer, each)
   for (const each of options.include ?? []) includer.include(typeof each === 'string' ? parseInclude(each) : each)
   if (options.etc === true || (options.accounts ?? []).length > 0)
@@ -111,5 +107,5 @@ export const closure = (programs: readonly string[], options: ClosureOptions = {
       set.add({ kind: 'directory', path, source: undefined, mode, uid: 0, gid: 0 }, { kind: 'mount point' })
   const entries = set.entries()
   const size = entries.reduce((sum, entry) => sum + ('size' in entry ? entry.size : 0), 0)
-  return { entries, programs: found, warnings: [...adder.warnings, ...includer.warnings], size }
+  return { entries, programs: found, root: tree.root, warnings: [...adder.warnings, ...includer.warnings], size }
 }

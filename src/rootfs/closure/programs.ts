@@ -65,12 +65,12 @@ export class ProgramAdder {
     this.#directories = directories
   }
 
-  /** A program by name or path; throws for what can't be executed, or lacks something. */
-  program(name: string, reason: Reason): Found {
+  /** A program by name or path, and its path; throws for what can't be executed, or lacks something. */
+  program(name: string, reason: Reason): string {
     const { path, found } = findProgram(this.#files.tree, name, this.#directories)
     this.#set.addFound(found, reason)
     this.#follow(found, 0, false, path)
-    return found
+    return path
   }
 
   /** What a file needs that came in otherwise, and may be no program at all; what isn't found is a warning. */

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { lstatSync, readlinkSync } from 'node:fs'
+import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
 import { ERRNO } from '../../linux/errno.ts'
 import { TareError } from '../../linux/error.ts'
 import { fromNodeError } from '../../linux/proc.ts'
@@ -43,8 +43,13 @@ export class Tree {
   readonly root: string
   readonly #stats = new Map<string, Stats | undefined>()
 
+  /** Throws {@link TareError} where there is no such directory. */
   constructor(root = '/') {
-    this.root = root.replace(/\/+$/, '')
+    try {
+      this.root = realpathSync(root).replace(/\/$/, '')
+    } catch (error) {
+      throw fromNodeError(error, 'use the root', root)
+    }
   }
 
   /** The host's path for a path of the tree in which links don't matter. */

@@ -15,8 +15,12 @@ const SCM_RIGHTS = 1
 const S_IFREG = 0o100000
 
 /** Sends a descriptor to Tare over the control socket (SCM_RIGHTS, unix(7)). */
-const sendDescriptor = (context: PlanContext, descriptor: Register, what: string, why: string): void => {
-  const { stage, data } = context
+export const sendDescriptor = (
+  { stage, data }: Pick<PlanContext, 'stage' | 'data'>,
+  descriptor: Register,
+  what: string,
+  why: string,
+): void => {
   const message = data.space(56 + 16 + 8 + 24, 'a message with 1 descriptor')
   const [vector, byte, control] = [message.offset + 56, message.offset + 72, message.offset + 80]
   data.pointer(message.offset + 16, vector)
