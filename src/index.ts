@@ -33,6 +33,23 @@ export type {
 export type { Result, Usage } from './engine/program.ts'
 export { Program } from './engine/program.ts'
 export { run } from './engine/run.ts'
+export type { Trace, TraceOptions } from './engine/trace/trace.ts'
+export { traceFiles } from './engine/trace/trace.ts'
+export type { LeftOutFile } from './engine/trace/trace-log.ts'
+export type { Closure, ClosureOptions, TracedFile } from './rootfs/closure/closure.ts'
+export { closure } from './rootfs/closure/closure.ts'
+export type {
+  ClosureEntry,
+  DirectoryEntry,
+  FileEntry,
+  LinkEntry,
+  MadeEntry,
+  Reason,
+  ReasonKind,
+} from './rootfs/closure/entry.ts'
+export type { Include } from './rootfs/closure/include.ts'
+export type { BuildMethod, BuildOptions, BuiltRoot } from './rootfs/build/build.ts'
+export { buildRoot } from './rootfs/build/build.ts'
 export { Container, container } from './engine/container.ts'
 export type { Explanation, ExplanationCounts } from './engine/explain.ts'
 export { explain } from './engine/explain.ts'

@@ -18,6 +18,17 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./ns.ts')).ns,
   },
   {
+    name: 'chroot',
+    summary: 'a root of its own for a program, with what it needs and nothing else',
+    commands: [
+      {
+        name: 'build',
+        summary: 'build a root from what programs need',
+        load: async () => (await import('./chroot-build.ts')).chrootBuild,
+      },
+    ],
+  },
+  {
     name: 'cgroup',
     summary: 'control groups: what processes may use, and what they have used',
     commands: [

@@ -1,3 +1,4 @@
+import { InputError } from '../../linux/error.ts'
 import { readNames } from './read.ts'
 import type { Tree } from './tree.ts'
 
@@ -6,9 +7,15 @@ const SPECIAL = /[*?[]/
 /** Whether a path is a pattern as a shell has it (glob(7)). */
 export const isGlob = (path: string): boolean => SPECIAL.test(path)
 
-const escaped = (text: string): string => text.replace(/[.+^${}()|\\/\]]/g, String.raw`\$&`)
+const escaped = (text: string): string => text.replace(/[.*?+^${}()|[\]\\/]/g, String.raw`\$&`)
 
-/** The regular expression of one name of a pattern: no `*` or `?` matches a dot at its beginning. */
+const setSource = (set: string): string =>
+  `[${set
+    .replace(/^!/, '^')
+    .replaceAll('\\', '\\\\')
+    .replaceAll('[', String.raw`\[`)}]`
+
+/** The regular expression of one name of a pattern: no `*`, `?` or `[` matches a dot at its beginning. */
 const namePattern = (pattern: string): RegExp => {
   let source = /^[*?[]/.test(pattern) ? String.raw`(?!\.)` : ''
   for (let at = 0; at < pattern.length; at++) {
@@ -17,17 +24,17 @@ const namePattern = (pattern: string): RegExp => {
     if (character === '*') source += '[^/]*'
     else if (character === '?') source += '[^/]'
     else if (close > 0) {
-      const set = pattern
-        .slice(at + 1, close)
-        .replace(/^!/, '^')
-        .replaceAll('\\', '\\\\')
-        .replaceAll('[', String.raw`\[`)
-      source += `[${set}]`
+      source += setSource(pattern.slice(at + 1, close))
       at = close
     } else if (character === '\\' && at + 1 < pattern.length) source += escaped(pattern[++at] ?? '')
     else source += escaped(character)
   }
-  return new RegExp(`^${source}$`, 'u')
+  try {
+    return new RegExp(`^${source}$`, 'u')
+  } catch {
+    const reason = 'a set in it makes no sense'
+    throw new InputError({ operation: 'use the pattern', target: pattern, reason, hint: 'See glob(7).' })
+  }
 }
 
 /**

@@ -32,12 +32,14 @@ export const parseInclude = (text: string): Include => {
  */
 export const placeOf = (set: EntrySet, path: string): string => {
   const clean = resolve('/', path)
-  const found = set.tree.find(clean, { follow: false })
-  if (found === undefined) {
-    if (clean === '/') return clean
-    const parent = placeOf(set, parentOf(clean))
-    return `${parent === '/' ? '' : parent}${clean.slice(clean.lastIndexOf('/'))}`
-  }
+  if (clean === '/') return clean
+  const parent = directoryPlace(set, parentOf(clean))
+  return `${parent === '/' ? '' : parent}${clean.slice(clean.lastIndexOf('/'))}`
+}
+
+const directoryPlace = (set: EntrySet, path: string): string => {
+  const found = set.tree.find(path)
+  if (found === undefined) return placeOf(set, path)
   for (const { path: at, target } of found.links)
     set.add({ kind: 'link', path: at, target }, { kind: 'link', by: found.path })
   return found.path

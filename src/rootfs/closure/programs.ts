@@ -25,7 +25,7 @@ export const searchPath = (path: string | undefined): readonly string[] => {
  * Finds a program by its path, or by its name where a shell would, and where root's shell would. Throws
  * {@link InputError} if there is none.
  */
-export const findProgram = (
+const findProgram = (
   tree: Tree,
   program: string,
   directories: readonly string[],
@@ -69,24 +69,24 @@ export class ProgramAdder {
   program(name: string, reason: Reason): string {
     const { path, found } = findProgram(this.#files.tree, name, this.#directories)
     this.#set.addFound(found, reason)
-    this.#follow(found, 0, false, path)
+    this.#follow(found, [], false, path)
     return path
   }
 
   /** What a file needs that came in otherwise, and may be no program at all; what isn't found is a warning. */
   follow(found: Found): void {
-    if (found.stats.isFile()) this.#follow(found, 0, true)
+    if (found.stats.isFile()) this.#follow(found, [], true)
   }
 
-  #follow(found: Found, depth: number, lenient: boolean, name: string = found.path): void {
-    if (this.#done.has(found.path)) return
+  #follow(found: Found, chain: readonly string[], lenient: boolean, name: string = found.path): void {
+    if (this.#done.has(found.path) && !chain.includes(found.path)) return
     const { head, form } = withBytes(found.source, (bytes) => {
       const first = bytes.read(0, HEAD)
       return { head: first, form: formOf(first) }
     })
     this.#done.add(found.path)
     if (form === 'elf') return this.#binary(found, lenient)
-    if (form === 'script') return this.#script(found, head, depth, lenient)
+    if (form === 'script') return this.#script(found, head, chain, lenient)
     if (lenient) return
     this.#done.delete(found.path)
     throw new InputError({
@@ -143,12 +143,12 @@ export class ProgramAdder {
     }
   }
 
-  #script(found: Found, head: Uint8Array, depth: number, lenient: boolean): void {
+  #script(found: Found, head: Uint8Array, chain: readonly string[], lenient: boolean): void {
     this.#attempt(lenient, () => {
       const shebang = parseShebang(head)
       if (shebang === undefined)
         throw new InputError({ operation: 'use the script', target: found.source, reason: 'its "#!" names no program' })
-      if (depth === MOST_INTERPRETERS)
+      if (chain.length === MOST_INTERPRETERS || chain.includes(found.path))
         throw new InputError({
           operation: 'use the script',
           target: found.source,
@@ -166,12 +166,12 @@ export class ProgramAdder {
             : 'where that is depends on where it is started',
         })
       this.#set.addFound(interpreter, { kind: 'interpreter', by })
-      this.#follow(interpreter, depth + 1, lenient)
+      this.#follow(interpreter, [...chain, found.path], lenient)
       const program = envProgram(shebang)
       if (program !== undefined) {
         const next = findProgram(tree, program, this.#directories)
         this.#set.addFound(next.found, { kind: 'interpreter', by })
-        this.#follow(next.found, 0, lenient, next.path)
+        this.#follow(next.found, [], lenient, next.path)
       }
     })
   }

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
-import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
-import { ERRNO } from '../../linux/errno.ts'
-import { TareError } from '../../linux/error.ts'
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import type { TareError } from '../../linux/error.ts'
+import { InputError } from '../../linux/error.ts'
 import { fromNodeError } from '../../linux/proc.ts'
 
 /** A symbolic link on the way to a file: its own path, without links in it, and what is written in it. */
@@ -124,21 +124,11 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(1, path
 /** Why a file can't be had that must be: the error that the kernel gives for it. */
 export const whyAbsent = (source: string): TareError => {
   try {
-    const stats = lstatSync(source)
-    return new TareError({
-      operation: 'use',
-      target: source,
-      reason: stats.isDirectory() ? 'it is a directory' : 'it is no file',
-    })
+    const reason = statSync(source).isDirectory() ? 'it is a directory' : 'it is neither a file nor a link to one'
+    return new InputError({ operation: 'use', target: source, reason })
   } catch (error) {
-    const code = codeOf(error)
-    const hint = code === 'EACCES' ? 'This user may not enter a directory on the way: run as one who may.' : undefined
-    return new TareError({
-      operation: 'find',
-      target: source,
-      errno: ERRNO[code ?? ''] ?? ERRNO['ENOENT'],
-      hint,
-      cause: error,
+    return fromNodeError(error, 'find', source, {
+      EACCES: 'This user may not enter a directory on the way: run as one who may.',
     })
   }
 }
