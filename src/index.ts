@@ -15,6 +15,10 @@ export type { CapabilityRisk, RiskGain, RiskNeed, RiskSituation } from './inspec
 export { CAPABILITY_RISKS, openCapabilityRisks } from './inspect/capability-risk.ts'
 export type { CapabilityRealm, CapabilityView, ThreadCapabilities } from './inspect/process-capabilities.ts'
 export { inspectCapabilities } from './inspect/process-capabilities.ts'
+export type { ContainedProcess } from './inspect/contained-process.ts'
+export type { ContainerOrigin } from './inspect/container-maker.ts'
+export type { ContainedKind, FindContainersOptions, FoundContainer } from './inspect/containers.ts'
+export { findContainers } from './inspect/containers.ts'
 export type { NamespaceInodes, ProcessPart, ProcessParts, ReadProcess } from './inspect/processes.ts'
 export { COMMAND_LINE_LIMIT, readProcesses } from './inspect/processes.ts'
 export type {

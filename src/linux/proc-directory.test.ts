@@ -28,6 +28,8 @@ test('lists and reads what /proc shows', () => {
   assert.equal(self?.read('cmdline'), readFileSync('/proc/self/cmdline', 'utf8'))
   assert.equal(self?.read('cmdline', 4), readFileSync('/proc/self/cmdline', 'utf8').slice(0, 4))
   assert.equal(self?.read('no-such-file'), undefined)
+  assert.equal(self?.link('exe'), process.execPath)
+  assert.equal(self?.link('no-such-link'), undefined)
   assert.equal(self?.ended, false)
   assert.equal(proc.open(0x3fffff), undefined)
 })

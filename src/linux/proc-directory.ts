@@ -80,6 +80,13 @@ export class ProcProcess {
     return this.#untold(`ns/${link}`, 'readlinkat', -(ERRNO['ENOENT'] ?? 0))
   }
 
+  /** Where a link such as `exe` leads, or undefined as for {@link read}. Takes the right to trace the process. */
+  link(name: string): string | undefined {
+    const { bytes } = this.#arrival
+    const result = trySyscall('readlinkat', this.#fd, name, bytes, bytes.length)
+    return result < 0 ? this.#untold(name, 'readlinkat', result) : bytes.toString('utf8', 0, result)
+  }
+
   close(): void {
     trySyscall('close', this.#fd)
   }

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { parseAccounts } from '../engine/resolve-user.ts'
+import type { CgroupPaths } from '../linux/cgroup/layout.ts'
+import { parseCgroupPaths } from '../linux/cgroup/layout.ts'
+import type { IdMapping } from '../linux/idmap.ts'
+import { idInside, parseIdMap } from '../linux/idmap.ts'
+import type { ProcProcess } from '../linux/proc-directory.ts'
+import { parseCommandLine } from '../linux/process-command-line.ts'
+import { parseProcessStat, readUptime } from '../linux/process-stat.ts'
+import { parseProcessStatus } from '../linux/process-status.ts'
+import { COMMAND_LINE_LIMIT } from './processes.ts'
+
+/** A process, seen from the host and from within. */
+export interface ContainedProcess {
+  readonly pid: number
+  /** Its number in each pid namespace that it is in: the reader's first, its own last. */
+  readonly pids: readonly number[]
+  /** The parent; 0 where there is none, or it is outside of the reader's pid namespace. */
+  readonly ppid: number
+  /** What it calls itself: 15 bytes at most. Any characters but NUL, as in the command line. */
+  readonly name: string
+  /** Its arguments: the first {@link COMMAND_LINE_LIMIT} bytes. None for a thread of the kernel, or one that ended. */
+  readonly commandLine: readonly string[]
+  /** One letter: see `ProcessStat.state`. */
+  readonly state: string
+  readonly threads: number
+  readonly isKernelThread: boolean
+  /** The effective user, as the reader's user namespace sees it. */
+  readonly uid: number
+  /** That user's name in the host's /etc/passwd. */
+  readonly user: string | undefined
+  /** The same user in the process's own user namespace; undefined where that has no such user. */
+  readonly uidInside: number | undefined
+  /** Microseconds of processor time. */
+  readonly cpuTime: number
+  /** Share of one processor since its start: 100 is all of it. */
+  readonly cpuPercent: number
+  /** Bytes in memory; undefined where it has none of its own: a thread of the kernel, or one that ended. */
+  readonly memory: number | undefined
+  readonly startTime: Date
+  /** Milliseconds since its start. */
+  readonly age: number
+  /** Its control group: {@link mainCgroup}. Undefined where that was not asked for. */
+  readonly cgroup: string | undefined
+}
+
+/** In which hierarchy a process's group tells most, where it is in one that isn't the root. */
+const TELLING = ['unified', 'memory', 'pids', 'cpu,cpuacct', 'cpu', 'name=systemd']
+
+/** Of the groups that a process is in (one in each hierarchy), the one to show; `/` where it is in none but roots. */
+export const mainCgroup = (paths: CgroupPaths): string => {
+  const chosen = TELLING.map((name) => paths.get(name)).find((path) => path !== undefined && path !== '/')
+  return chosen ?? [...paths.values()].find((path) => path !== '/') ?? '/'
+}
+
+const namesOfUsers = (): ReadonlyMap<number, string> => {
+  const names = new Map<number, string>()
+  let text: string
+  try {
+    text = readFileSync('/etc/passwd', 'utf8')
+  } catch {
+    return names // then users are numbers
+  }
+  // The first of several names of an id counts, as for getpwuid(3).
+  for (const { id, name } of parseAccounts(text)) if (!names.has(id)) names.set(id, name)
+  return names
+}
+
+/** Reads processes for display; what many have in common is read once. */
+export class ContainedProcessReader {
+  readonly #now: number = Date.now()
+  readonly #uptime: number = readUptime()
+  readonly #users: ReadonlyMap<number, string> = namesOfUsers()
+  readonly #maps: Map<number, readonly IdMapping[]> = new Map()
+  readonly #withCgroups: boolean
+
+  constructor(withCgroups: boolean) {
+    this.#withCgroups = withCgroups
+  }
+
+  /**
+   * A process, whose user namespace has this inode (undefined: not known). Undefined where it has ended, or where
+   * this user may not even know its status (hidepid of proc(5)).
+   */
+  read(process: ProcProcess, userNamespace: number | undefined): ContainedProcess | undefined {
+    const [statText, statusText] = [process.read('stat'), process.read('status')]
+    if (statText === undefined || statusText === undefined) return undefined
+    const stat = parseProcessStat(statText)
+    const status = parseProcessStatus(statusText)
+    const uid = status.uid.effective
+    const cpuTime = stat.cpu.user + stat.cpu.system
+    const age = Math.max(0, this.#uptime - stat.startTime)
+    return {
+      pid: process.pid,
+      pids: status.pids,
+      ppid: stat.ppid,
+      name: stat.comm,
+      commandLine: parseCommandLine(process.read('cmdline', COMMAND_LINE_LIMIT) ?? ''),
+      state: stat.state,
+      threads: stat.threads,
+      isKernelThread: stat.isKernelThread,
+      uid,
+      user: this.#users.get(uid),
+      uidInside: idInside(this.#map(process, userNamespace), uid),
+      cpuTime,
+      // Microseconds by milliseconds, in percent.
+      cpuPercent: age === 0 ? 0 : cpuTime / age / 10,
+      memory: status.rss,
+      startTime: new Date(this.#now - age),
+      age,
+      cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,
+    }
+  }
+
+  #map(process: ProcProcess, userNamespace: number | undefined): readonly IdMapping[] {
+    const known = userNamespace === undefined ? undefined : this.#maps.get(userNamespace)
+    if (known !== undefined) return known
+    const map = parseIdMap(process.read('uid_map') ?? '')
+    // One that ended meanwhile has none; the next process of the namespace is asked.
+    if (userNamespace !== undefined && map.length > 0) this.#maps.set(userNamespace, map)
+    return map
+  }
+}

@@ -1,0 +1,139 @@
+import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
+import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
+import { parseProcessStatus } from '../linux/process-status.ts'
+import type { ContainedProcess, ContainedProcessReader } from './contained-process.ts'
+
+/** In which order a process's namespaces are held against the host's: the first that differs says where it belongs. */
+export const TELLING_KINDS: readonly NamespaceKind[] = ['pid', 'mnt', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
+
+/** Processes that belong together. */
+export interface ProcessGroup {
+  /** The namespace that they share, and by which they are told from the host's; undefined: it can't be known. */
+  readonly namespace: NamespaceId | undefined
+  readonly processes: ContainedProcess[]
+}
+
+/** All processes: those of the host, and the others in groups. */
+export interface GroupedProcesses {
+  readonly groups: readonly ProcessGroup[]
+  /** None unless they were asked for. */
+  readonly host: readonly ContainedProcess[]
+}
+
+type HostNamespaces = Readonly<Partial<Record<NamespaceKind, number>>>
+
+/** The namespaces of the host: those of its PID 1; where they may not be known, our own. */
+export const hostNamespaces = (proc: ProcDirectory): HostNamespaces => {
+  const found: Partial<Record<NamespaceKind, number>> = {}
+  for (const pid of [process.pid, 1]) {
+    const held = proc.open(pid)
+    if (held === undefined) continue
+    for (const kind of TELLING_KINDS) {
+      const inode = held.namespace(kind)
+      if (inode !== undefined) found[kind] = inode
+    }
+    held.close()
+  }
+  return found
+}
+
+type Place = NamespaceId | 'host' | 'unknown'
+
+const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
+  for (const kind of TELLING_KINDS) {
+    const inode = held.namespace(kind)
+    if (inode === undefined && kind === 'pid') return 'unknown'
+    // A zombie has left most of its namespaces.
+    if (inode !== undefined && inode !== host[kind]) return { kind, inode }
+  }
+  return 'host'
+}
+
+/** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
+const isNested = (held: ProcProcess): boolean => {
+  const status = held.read('status')
+  return status !== undefined && parseProcessStatus(status).pids.length > 1
+}
+
+/** The groups while they are being filled. */
+class Groups {
+  readonly #byNamespace: Map<string, ProcessGroup> = new Map()
+  readonly #byInit: Map<number, ProcessGroup> = new Map()
+  readonly #byPid: Map<number, ProcessGroup | undefined> = new Map()
+  readonly #processes: Map<number, ContainedProcess> = new Map()
+
+  add(namespace: NamespaceId, process: ContainedProcess): void {
+    const key = `${namespace.kind}:${namespace.inode}`
+    const group = this.#byNamespace.get(key) ?? { namespace, processes: [] }
+    this.#byNamespace.set(key, group)
+    this.#put(group, process)
+  }
+
+  /** Puts processes whose namespaces may not be known with the PID 1 that they descend from. */
+  addUnknown(processes: readonly ContainedProcess[]): void {
+    for (const process of processes) this.#processes.set(process.pid, process)
+    for (const process of processes) {
+      const init = this.#initOf(process)?.pid ?? process.pid
+      const group = this.#byPid.get(init) ?? this.#byInit.get(init) ?? { namespace: undefined, processes: [] }
+      if (group.namespace === undefined) this.#byInit.set(init, group)
+      this.#put(group, process)
+    }
+  }
+
+  all(): readonly ProcessGroup[] {
+    return [...this.#byNamespace.values(), ...this.#byInit.values()]
+  }
+
+  #put(group: ProcessGroup, process: ContainedProcess): void {
+    group.processes.push(process)
+    this.#byPid.set(process.pid, group)
+    this.#processes.set(process.pid, process)
+  }
+
+  /** The PID 1 of its own pid namespace, if it or a parent of its parent is that. */
+  #initOf(process: ContainedProcess): ContainedProcess | undefined {
+    const depth = process.pids.length
+    const seen = new Set<number>()
+    let each: ContainedProcess | undefined = process
+    // Numbers that are used anew while we look could make a circle.
+    while (each !== undefined && !seen.has(each.pid)) {
+      if (each.pids.length === depth && each.pids.at(-1) === 1) return each
+      seen.add(each.pid)
+      each = this.#processes.get(each.ppid)
+    }
+    return undefined
+  }
+}
+
+/** Reads all processes, each once, and groups them. Of the host's own nothing is read unless they are wanted. */
+export const groupProcesses = (
+  proc: ProcDirectory,
+  reader: ContainedProcessReader,
+  host: HostNamespaces,
+  withHost: boolean,
+): GroupedProcesses => {
+  const groups = new Groups()
+  const ofHost: ContainedProcess[] = []
+  const unknown: ContainedProcess[] = []
+  const take = (held: ProcProcess): void => {
+    const place = placeOf(held, host)
+    const nested = place === 'unknown' && isNested(held)
+    if ((place === 'host' || (place === 'unknown' && !nested)) && !withHost) return
+    const process = reader.read(held, held.namespace('user'))
+    if (process === undefined || held.ended) return
+    if (typeof place === 'object') groups.add(place, process)
+    else if (nested) unknown.push(process)
+    else ofHost.push(process)
+  }
+  for (const pid of proc.pids()) {
+    const held = proc.open(pid)
+    if (held === undefined) continue
+    try {
+      take(held)
+    } finally {
+      held.close()
+    }
+  }
+  groups.addUnknown(unknown)
+  return { groups: groups.all(), host: ofHost }
+}

@@ -1,0 +1,133 @@
+/** What is known of who made a container; a guess from outside of it, that nothing inside is asked for. */
+export interface ContainerOrigin {
+  /** The engine or program: `docker`, `podman`, `bwrap`; undefined where nothing tells. */
+  readonly madeBy: string | undefined
+  /** What its maker calls it. */
+  readonly name: string | undefined
+  /** Its maker's id of it. */
+  readonly id: string | undefined
+}
+
+/** A process as far as a maker is known by it. */
+export interface MakerProcess {
+  readonly name: string
+  readonly commandLine: readonly string[]
+}
+
+/**
+ * How engines call the control groups of their containers. The group in the expression is the engine's id of it, or
+ * (`true`) the name that people know it by. Where two fit at the same place, the first counts.
+ */
+const CGROUPS: readonly (readonly [pattern: RegExp, madeBy: string, isName: boolean])[] = [
+  [/\/docker[-/]([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'docker', false],
+  [/\/libpod-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'podman', false],
+  [/\/crio-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'cri-o', false],
+  [/\/cri-containerd-([0-9a-f]{64})\.scope(?=\/|$)/, 'containerd', false],
+  [/\/kubepods(?:\/[^/]*)*\/([0-9a-f]{64})(?=\/|$)/, 'kubernetes', false],
+  [/\/tare\/([0-9a-f]{12})\.\d+(?=\/|$)/, 'tare', false],
+  [/\/systemd-nspawn@([^/]+)\.service(?=\/|$)/, 'systemd-nspawn', true],
+  [/\/machine-qemu[^/]*\.scope(?=\/|$)/, 'libvirt', true],
+  [/\/machine-([^/]+)\.scope(?=\/|$)/, 'systemd-nspawn', true],
+  [/\/lxc\.payload\.([^/]+)(?=\/|$)/, 'lxc', true],
+  [/\/lxc\/([^/]+)(?=\/|$)/, 'lxc', true],
+  [/\/app-flatpak-([^/]+)-\d+\.scope(?=\/|$)/, 'flatpak', true],
+  [/\/snap\.([^/.]+)\.[^/]*(?=\/|$)/, 'snap', true],
+  [/\/runc-([^/]+)\.scope(?=\/|$)/, 'runc', true],
+  [/\/crun-([^/]+)\.scope(?=\/|$)/, 'crun', true],
+]
+
+/** systemd writes what it doesn't like in a name of a unit as `\x2d`. */
+const unescapeUnit = (name: string): string =>
+  name.replace(/\\x([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+
+/** The last place in a path that a pattern fits: what stands further up is what the container is in. */
+const lastMatch = (path: string, pattern: RegExp): RegExpExecArray | undefined =>
+  [...path.matchAll(new RegExp(pattern, 'g'))].at(-1)
+
+const originOfPath = (path: string): ContainerOrigin | undefined => {
+  let at = -1
+  let found: ContainerOrigin | undefined
+  for (const [pattern, madeBy, isName] of CGROUPS) {
+    const match = lastMatch(path, pattern)
+    if (match === undefined || match.index <= at) continue
+    at = match.index
+    const word = match[1]
+    found = isName
+      ? { madeBy, id: undefined, name: word === undefined ? undefined : unescapeUnit(word) }
+      : { madeBy, id: word, name: undefined }
+  }
+  return found
+}
+
+/** What a container's control groups tell; undefined if none has a name that an engine gives. */
+export const originOfCgroups = (paths: Iterable<string>): ContainerOrigin | undefined => {
+  for (const path of new Set(paths)) {
+    const found = originOfPath(path)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** The value of an option: `-n NAME`, `--name NAME`, `--name=NAME`. */
+const optionOf = (args: readonly string[], ...names: readonly string[]): string | undefined => {
+  for (const [index, word] of args.entries()) {
+    if (names.includes(word)) return args[index + 1]
+    const name = names.find((each) => each.startsWith('--') && word.startsWith(`${each}=`))
+    if (name !== undefined) return word.slice(name.length + 1)
+  }
+  return undefined
+}
+
+const baseName = (path: string): string => path.replace(/\/+$/, '').split('/').at(-1) ?? path
+
+const only = (madeBy: string): ContainerOrigin => ({ madeBy, name: undefined, id: undefined })
+
+/** `runc run ID`, `crun run -b BUNDLE ID`: the last word. */
+const runtime = (madeBy: string, args: readonly string[]): ContainerOrigin => ({
+  ...only(madeBy),
+  name: args.includes('run') || args.includes('create') ? args.at(-1) : undefined,
+})
+
+const SHIM_NAMESPACES: Readonly<Record<string, string>> = { moby: 'docker', 'k8s.io': 'kubernetes' }
+
+const shim = (args: readonly string[]): ContainerOrigin => {
+  const namespace = optionOf(args, '-namespace', '--namespace') ?? ''
+  return { ...only(SHIM_NAMESPACES[namespace] ?? 'containerd'), id: optionOf(args, '-id', '--id') }
+}
+
+const conmon = (args: readonly string[]): ContainerOrigin => {
+  const madeBy = args.some((word) => baseName(word) === 'podman')
+    ? 'podman'
+    : args.some((word) => word.includes('crio'))
+      ? 'cri-o'
+      : 'conmon'
+  return { madeBy, name: optionOf(args, '-n', '--name'), id: optionOf(args, '-c', '--cid') }
+}
+
+const nspawn = (args: readonly string[]): ContainerOrigin => {
+  const directory = optionOf(args, '-D', '--directory')
+  const machine = optionOf(args, '-M', '--machine')
+  return { ...only('systemd-nspawn'), name: machine ?? (directory === undefined ? undefined : baseName(directory)) }
+}
+
+const MAKERS: Readonly<Record<string, (args: readonly string[]) => ContainerOrigin>> = {
+  conmon,
+  runc: (args) => runtime('runc', args),
+  crun: (args) => runtime('crun', args),
+  'systemd-nspawn': nspawn,
+  'lxc-start': (args) => ({ ...only('lxc'), name: optionOf(args, '-n', '--name') }),
+}
+
+/** Whether a process of Node's runs bin/tare. */
+const isTare = ({ commandLine }: MakerProcess): boolean =>
+  commandLine.slice(0, 4).some((word) => baseName(word) === 'tare')
+
+/** What the process tells that started a container: known engines by their name, every other by its own. */
+export const originOfMaker = (maker: MakerProcess): ContainerOrigin => {
+  const { name, commandLine } = maker
+  // The kernel cuts names to 15 bytes: containerd-shim-runc-v2.
+  if (name.startsWith('containerd-shim')) return shim(commandLine)
+  const known = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined
+  if (known !== undefined) return known(commandLine)
+  return only(isTare(maker) ? 'tare' : name)
+}
