@@ -7,7 +7,7 @@ import { idInside, parseIdMap } from '../linux/idmap.ts'
 import type { ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
 import { parseProcessStat, readUptime } from '../linux/process-stat.ts'
-import { parseProcessStatus } from '../linux/process-status.ts'
+import { statusIds, statusPids, statusRss } from '../linux/process-status.ts'
 import { COMMAND_LINE_LIMIT } from './processes.ts'
 
 /** A process, seen from the host and from within. */
@@ -86,13 +86,12 @@ export class ContainedProcessReader {
     const [statText, statusText] = [process.read('stat'), process.read('status')]
     if (statText === undefined || statusText === undefined) return undefined
     const stat = parseProcessStat(statText)
-    const status = parseProcessStatus(statusText)
-    const uid = status.uid.effective
+    const uid = statusIds(statusText, 'Uid').effective
     const cpuTime = stat.cpu.user + stat.cpu.system
     const age = Math.max(0, this.#uptime - stat.startTime)
     return {
       pid: process.pid,
-      pids: status.pids,
+      pids: statusPids(statusText),
       ppid: stat.ppid,
       name: stat.comm,
       commandLine: parseCommandLine(process.read('cmdline', COMMAND_LINE_LIMIT) ?? ''),
@@ -105,7 +104,7 @@ export class ContainedProcessReader {
       cpuTime,
       // Microseconds by milliseconds, in percent.
       cpuPercent: age === 0 ? 0 : cpuTime / age / 10,
-      memory: status.rss,
+      memory: statusRss(statusText),
       startTime: new Date(this.#now - age),
       age,
       cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,

@@ -1,6 +1,6 @@
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
 import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
-import { parseProcessStatus } from '../linux/process-status.ts'
+import { statusPids } from '../linux/process-status.ts'
 import type { ContainedProcess, ContainedProcessReader } from './contained-process.ts'
 
 /** In which order a process's namespaces are held against the host's: the first that differs says where it belongs. */
@@ -52,7 +52,7 @@ const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
 /** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
 const isNested = (held: ProcProcess): boolean => {
   const status = held.read('status')
-  return status !== undefined && parseProcessStatus(status).pids.length > 1
+  return status !== undefined && statusPids(status).length > 1
 }
 
 /** The groups while they are being filled. */

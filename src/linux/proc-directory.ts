@@ -1,10 +1,11 @@
 import { readdirSync } from 'node:fs'
 
+import { binding } from './binding.ts'
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from './fcntl.ts'
 import type { NamespaceLink } from './namespace.ts'
-import { syscall, trySyscall } from './syscall.ts'
+import { syscall, syscallNumber, trySyscall } from './syscall.ts'
 
 const codes = (...names: readonly string[]): readonly number[] => names.map((name) => -(ERRNO[name] ?? 0))
 
@@ -21,6 +22,15 @@ const FIRST_SIZE = 32 * 1024
 
 /** Files that the kernel writes in one piece: a read(2) that finds less than it has room for has found all. */
 const PIECES: readonly string[] = ['stat', 'status', 'cgroup', 'cmdline', 'comm', 'statm']
+
+/** Looked up once: these calls are made many times for each process. */
+const OPENAT = syscallNumber('openat')
+const READ = syscallNumber('read')
+const READLINKAT = syscallNumber('readlinkat')
+const CLOSE = syscallNumber('close')
+
+/** The text in the first bytes of a buffer. Naming its encoding would cost a look-up. */
+const textIn = (bytes: Buffer, length: number): string => bytes.toString(undefined, 0, length)
 
 const DIGIT_0 = 48
 
@@ -58,11 +68,11 @@ export class ProcProcess {
    * this kernel has no such file, or where the process has ended: see {@link ended}.
    */
   read(file: string, limit: number = Number.MAX_SAFE_INTEGER): string | undefined {
-    const fd = trySyscall('openat', this.#fd, file, O_RDONLY | O_CLOEXEC, 0)
+    const fd = binding.syscall(OPENAT, this.#fd, file, O_RDONLY | O_CLOEXEC, 0)
     if (fd < 0) return this.#untold(file, 'openat', fd)
     const result = this.#fill(fd, limit, PIECES.includes(file))
-    trySyscall('close', fd)
-    return result < 0 ? this.#untold(file, 'read', result) : this.#arrival.bytes.toString('utf8', 0, result)
+    binding.syscall(CLOSE, fd)
+    return result < 0 ? this.#untold(file, 'read', result) : textIn(this.#arrival.bytes, result)
   }
 
   /**
@@ -72,7 +82,7 @@ export class ProcProcess {
    */
   namespace(link: NamespaceLink): number | undefined {
     const { bytes } = this.#arrival
-    const length = trySyscall('readlinkat', this.#fd, `ns/${link}`, bytes, bytes.length)
+    const length = binding.syscall(READLINKAT, this.#fd, `ns/${link}`, bytes, bytes.length)
     // `pid_for_children` leads to `pid:[…]`; the kind is the shorter part.
     if (length > 0) return inodeIn(bytes, bytes.indexOf('[') + 1, length - 1)
     // Both errors are a link's own too: only the directory says whether the process has ended.
@@ -83,12 +93,12 @@ export class ProcProcess {
   /** Where a link such as `exe` leads, or undefined as for {@link read}. Takes the right to trace the process. */
   link(name: string): string | undefined {
     const { bytes } = this.#arrival
-    const result = trySyscall('readlinkat', this.#fd, name, bytes, bytes.length)
-    return result < 0 ? this.#untold(name, 'readlinkat', result) : bytes.toString('utf8', 0, result)
+    const result = binding.syscall(READLINKAT, this.#fd, name, bytes, bytes.length)
+    return result < 0 ? this.#untold(name, 'readlinkat', result) : textIn(bytes, result)
   }
 
   close(): void {
-    trySyscall('close', this.#fd)
+    binding.syscall(CLOSE, this.#fd)
   }
 
   [Symbol.dispose](): void {
@@ -102,7 +112,7 @@ export class ProcProcess {
       if (length === this.#arrival.bytes.length) this.#grow()
       const { bytes } = this.#arrival
       const room = Math.min(bytes.length, limit) - length
-      const result = trySyscall('read', fd, length === 0 ? bytes : bytes.subarray(length), room)
+      const result = binding.syscall(READ, fd, length === 0 ? bytes : bytes.subarray(length), room)
       if (result <= 0) return result < 0 ? result : length
       length += result
       if (length >= limit || (isPiece && result < room)) return length
@@ -159,14 +169,14 @@ export class ProcDirectory {
 
   /** One process; undefined if there is none of this id. */
   open(pid: number): ProcProcess | undefined {
-    const fd = trySyscall('openat', this.#fd, `${pid}`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+    const fd = binding.syscall(OPENAT, this.#fd, `${pid}`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
     if (fd >= 0) return new ProcProcess(pid, fd, this.#arrival)
     if (GONE.includes(fd)) return undefined
     throw new TareError({ operation: 'open', target: `${this.#path}/${pid}`, syscall: 'openat', errno: -fd })
   }
 
   close(): void {
-    trySyscall('close', this.#fd)
+    binding.syscall(CLOSE, this.#fd)
   }
 
   [Symbol.dispose](): void {

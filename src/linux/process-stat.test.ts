@@ -27,7 +27,6 @@ test('reads the fields of a stat file, in units that people use', () => {
     threads: 3,
     startTime: 987_650,
     virtualMemory: 3_842_048,
-    processor: 1,
   })
 })
 

@@ -34,8 +34,6 @@ export interface ProcessStat {
   readonly startTime: number
   /** Bytes of address space. */
   readonly virtualMemory: number
-  /** The processor it ran on last. */
-  readonly processor: number
 }
 
 const PF_KTHREAD = 0x00200000
@@ -55,7 +53,6 @@ const NICE = 16
 const THREADS = 17
 const START = 19
 const VSIZE = 20
-const PROCESSOR = 36
 
 /**
  * Reads the text of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, spaces and ends
@@ -65,8 +62,8 @@ export const parseProcessStat = (text: string): ProcessStat => {
   const open = text.indexOf(' (')
   const close = text.lastIndexOf(') ')
   const pid = Number(text.slice(0, open))
-  const fields = text.slice(close + 2).split(' ')
-  if (open < 1 || close < open + 2 || fields.length <= PROCESSOR || !Number.isSafeInteger(pid)) {
+  const fields = text.slice(close + 2).split(' ', VSIZE + 2)
+  if (open < 1 || close < open + 2 || fields.length < VSIZE + 2 || !Number.isSafeInteger(pid)) {
     throw new InputError({ operation: 'read the state of a process', reason: 'the text is not that of a stat file' })
   }
   const at = (field: number): number => Number(fields[field])
@@ -86,7 +83,6 @@ export const parseProcessStat = (text: string): ProcessStat => {
     threads: at(THREADS),
     startTime: at(START) * MILLISECONDS_PER_TICK,
     virtualMemory: at(VSIZE),
-    processor: at(PROCESSOR),
   }
 }
 

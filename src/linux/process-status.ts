@@ -72,13 +72,22 @@ const numbers = (value: string): readonly number[] =>
     .filter((word) => word !== '')
     .map(Number)
 
-const idsOf = (text: string, name: string): ProcessIds => {
+/** The four ids in a line of a status file's text. Throws as {@link parseProcessStatus}. */
+export const statusIds = (text: string, name: 'Uid' | 'Gid'): ProcessIds => {
   const [real, effective, saved, filesystem] = requireField(text, name).split('\t').map(Number)
   if (real === undefined || effective === undefined || saved === undefined || filesystem === undefined) {
     throw missing(name)
   }
   return { real, effective, saved, filesystem }
 }
+
+/** {@link ProcessStatus.pids} alone: for who reads thousands of them. Throws as {@link parseProcessStatus}. */
+export const statusPids = (text: string): readonly number[] =>
+  // A kernel without pid namespaces has no such line.
+  (fieldOf(text, 'NSpid') ?? requireField(text, 'Pid')).split('\t').map(Number)
+
+/** {@link ProcessStatus.rss} alone: for who reads thousands of them. */
+export const statusRss = (text: string): number | undefined => kilobytes(fieldOf(text, 'VmRSS'))
 
 /** In the name, an end of line and a backslash are written as `\n` and `\\`. */
 const unescape = (name: string): string =>
@@ -98,13 +107,12 @@ export const parseProcessStatus = (text: string): ProcessStatus => {
     pid: numberOf(text, 'Pid'),
     ppid: numberOf(text, 'PPid'),
     tracerPid: numberOf(text, 'TracerPid'),
-    uid: idsOf(text, 'Uid'),
-    gid: idsOf(text, 'Gid'),
+    uid: statusIds(text, 'Uid'),
+    gid: statusIds(text, 'Gid'),
     groups: numbers(requireField(text, 'Groups')),
-    // A kernel without pid namespaces has no such line.
-    pids: numbers(fieldOf(text, 'NSpid') ?? requireField(text, 'Pid')),
+    pids: statusPids(text),
     threads: numberOf(text, 'Threads'),
-    rss: kilobytes(fieldOf(text, 'VmRSS')),
+    rss: statusRss(text),
     swap: kilobytes(fieldOf(text, 'VmSwap')),
     umask: umask === undefined ? undefined : Number.parseInt(umask, 8),
     noNewPrivs: fieldOf(text, 'NoNewPrivs') === '1',
