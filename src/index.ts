@@ -19,6 +19,8 @@ export type { ContainedProcess } from './inspect/contained-process.ts'
 export type { ContainerOrigin } from './inspect/container-maker.ts'
 export type { ContainedKind, FindContainersOptions, FoundContainer } from './inspect/containers.ts'
 export { findContainers } from './inspect/containers.ts'
+export type { ProcessNode } from './inspect/process-tree.ts'
+export { processTree } from './inspect/process-tree.ts'
 export type { NamespaceInodes, ProcessPart, ProcessParts, ReadProcess } from './inspect/processes.ts'
 export { COMMAND_LINE_LIMIT, readProcesses } from './inspect/processes.ts'
 export type {

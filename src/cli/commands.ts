@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./ns.ts')).ns,
   },
   {
+    name: 'ps',
+    summary: 'list the processes of containers, with their ids on both sides, whoever made them',
+    load: async () => (await import('./ps.ts')).ps,
+  },
+  {
     name: 'chroot',
     summary: 'a root of its own for a program, with what it needs and nothing else',
     commands: [

@@ -1,4 +1,4 @@
-import { cutTo, displayWidth, padTo, printable } from './text.ts'
+import { cutTo, displayWidth, printable } from './text.ts'
 
 /** A cell: a text, or a text and what colours it. Control characters in the text are made visible. */
 export type Cell = string | { readonly text: string; readonly style: (text: string) => string }
@@ -11,7 +11,24 @@ export interface Column {
 
 const GAP = '   '
 
-const contentOf = (cell: Cell): string => printable(typeof cell === 'string' ? cell : cell.text)
+/** A cell as it is shown: its text, how wide that is, and what colours it. */
+interface Content {
+  readonly text: string
+  readonly width: number
+  readonly style: ((text: string) => string) | undefined
+}
+
+const contentOf = (cell: Cell): Content => {
+  const text = printable(typeof cell === 'string' ? cell : cell.text)
+  return { text, width: displayWidth(text), style: typeof cell === 'string' ? undefined : cell.style }
+}
+
+const widthsOf = (rows: readonly (readonly Content[])[]): readonly number[] => {
+  const widths: number[] = []
+  for (const row of rows)
+    for (const [index, { width }] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, width)
+  return widths
+}
 
 /** What is left of the last column, however narrow the terminal. */
 const NARROWEST = 12
@@ -26,21 +43,20 @@ export const formatTable = (
   columns: readonly Column[] = [],
   lineWidth?: number,
 ): string => {
-  const titles = columns.map((column) => column.title)
-  const all: readonly (readonly Cell[])[] = titles.length === 0 ? rows : [titles, ...rows]
-  const count = Math.max(0, ...all.map((row) => row.length))
-  const widths = Array.from({ length: count }, (_, index) =>
-    Math.max(...all.map((row) => displayWidth(contentOf(row[index] ?? '')))),
-  )
+  const titles: readonly Cell[] = columns.map((column) => column.title)
+  const all = (titles.length === 0 ? rows : [titles, ...rows]).map((row) => row.map(contentOf))
+  const widths = widthsOf(all)
   const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0)
   const room = lineWidth === undefined ? Number.POSITIVE_INFINITY : Math.max(NARROWEST, lineWidth - before)
-  const line = (row: readonly Cell[]): string => {
-    const cells = row.map((cell, index) => {
-      const isLast = index === count - 1
-      const text = isLast ? cutTo(contentOf(cell), room) : contentOf(cell)
-      const width = widths[index] ?? 0
-      const padded = padTo(text, isLast ? Math.min(room, width) : width, columns[index]?.align)
-      return typeof cell === 'string' ? padded : padded.replace(text, () => cell.style(text))
+  const line = (row: readonly Content[]): string => {
+    const cells = row.map(({ text: whole, width: own, style }, index) => {
+      const isLast = index === widths.length - 1
+      const isCut = isLast && own > room
+      const text = isCut ? cutTo(whole, room) : whole
+      const width = isLast ? Math.min(room, widths[index] ?? 0) : (widths[index] ?? 0)
+      const spaces = ' '.repeat(Math.max(0, width - (isCut ? displayWidth(text) : own)))
+      const coloured = style === undefined || text === '' ? text : style(text)
+      return columns[index]?.align === 'right' ? spaces + coloured : coloured + spaces
     })
     return `${cells.join(GAP).trimEnd()}\n`
   }

@@ -18,7 +18,9 @@ const WIDE: readonly (readonly [first: number, last: number])[] = [
   [0x20000, 0x3fffd],
 ]
 
-const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text)
+/** One cell for each character: ASCII, the letters of the West, an ellipsis, arrows and what tables are drawn with. */
+const isPlain = (text: string): boolean =>
+  /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u2026\u2190-\u21ff\u2500-\u257f]*$/.test(text)
 
 const clusterWidth = (cluster: string): number => {
   if (/^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]/u.test(cluster)) return 0

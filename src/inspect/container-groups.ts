@@ -4,7 +4,7 @@ import { statusPids } from '../linux/process-status.ts'
 import type { ContainedProcess, ContainedProcessReader } from './contained-process.ts'
 
 /** In which order a process's namespaces are held against the host's: the first that differs says where it belongs. */
-export const TELLING_KINDS: readonly NamespaceKind[] = ['pid', 'mnt', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
+const TELLING_KINDS: readonly NamespaceKind[] = ['pid', 'mnt', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
 
 /** Processes that belong together. */
 export interface ProcessGroup {

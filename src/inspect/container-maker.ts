@@ -110,24 +110,40 @@ const nspawn = (args: readonly string[]): ContainerOrigin => {
   return { ...only('systemd-nspawn'), name: machine ?? (directory === undefined ? undefined : baseName(directory)) }
 }
 
-const MAKERS: Readonly<Record<string, (args: readonly string[]) => ContainerOrigin>> = {
-  conmon,
-  runc: (args) => runtime('runc', args),
-  crun: (args) => runtime('crun', args),
-  'systemd-nspawn': nspawn,
-  'lxc-start': (args) => ({ ...only('lxc'), name: optionOf(args, '-n', '--name') }),
-}
+/** Programs that contain without being engines, and often are the first process of what they contain. */
+const TOOLS: readonly string[] = ['bwrap', 'unshare', 'nsenter', 'firejail', 'nsjail', 'minijail0', 'podman', 'buildah']
+
+/** By the name of the process that started a container. */
+const STARTERS: ReadonlyMap<string, (args: readonly string[]) => ContainerOrigin> = new Map([
+  ['conmon', conmon],
+  ['runc', (args: readonly string[]) => runtime('runc', args)],
+  ['crun', (args: readonly string[]) => runtime('crun', args)],
+  ['systemd-nspawn', nspawn],
+  ['lxc-start', (args: readonly string[]) => ({ ...only('lxc'), name: optionOf(args, '-n', '--name') })],
+])
 
 /** Whether a process of Node's runs bin/tare. */
 const isTare = ({ commandLine }: MakerProcess): boolean =>
   commandLine.slice(0, 4).some((word) => baseName(word) === 'tare')
 
-/** What the process tells that started a container: known engines by their name, every other by its own. */
-export const originOfMaker = (maker: MakerProcess): ContainerOrigin => {
-  const { name, commandLine } = maker
+const originOfStarter = (starter: MakerProcess): ContainerOrigin | undefined => {
+  const { name, commandLine } = starter
   // The kernel cuts names to 15 bytes: containerd-shim-runc-v2.
   if (name.startsWith('containerd-shim')) return shim(commandLine)
-  const known = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined
-  if (known !== undefined) return known(commandLine)
-  return only(isTare(maker) ? 'tare' : name)
+  if (TOOLS.includes(name)) return only(name)
+  return isTare(starter) ? only('tare') : STARTERS.get(name)?.(commandLine)
+}
+
+/**
+ * What the process tells that started a container, and the container's first one, which may be the tool itself. Of a
+ * starter that is no known engine all that is told is its name.
+ */
+export const originOfProcesses = (
+  starter: MakerProcess | undefined,
+  first: MakerProcess,
+): ContainerOrigin | undefined => {
+  const known = starter === undefined ? undefined : originOfStarter(starter)
+  if (known !== undefined) return known
+  if (TOOLS.includes(first.name)) return only(first.name)
+  return starter === undefined ? undefined : only(starter.name)
 }

@@ -12,7 +12,7 @@ import { ContainedProcessReader, mainCgroup } from './contained-process.ts'
 import type { ProcessGroup } from './container-groups.ts'
 import { groupProcesses, hostNamespaces } from './container-groups.ts'
 import type { ContainerOrigin, MakerProcess } from './container-maker.ts'
-import { originOfCgroups, originOfMaker } from './container-maker.ts'
+import { originOfCgroups, originOfProcesses } from './container-maker.ts'
 import type { NamespaceInodes } from './processes.ts'
 import { COMMAND_LINE_LIMIT } from './processes.ts'
 
@@ -99,8 +99,9 @@ const readFacts = (proc: ProcDirectory, host: NamespaceInodes, leader: Contained
 const keyOf = ({ kind, inode }: NamespaceId): string => `${kind}:${inode}`
 
 /**
- * Processes that entered some namespaces of a container but not its pid namespace are its own too. Where more than one
- * container has the namespace (the containers of a pod share theirs) they stay by themselves.
+ * Processes that have some namespaces of a container but not its pid namespace are its own too: they entered it, or
+ * started it, as unshare(1) does. Where more than one container has the namespace (those of a pod share theirs) and
+ * they started none or several of them, they stay by themselves.
  */
 const joinVisitors = (led: readonly LedGroup[]): readonly LedGroup[] => {
   const holders = new Map<string, LedGroup[]>()
@@ -110,11 +111,15 @@ const joinVisitors = (led: readonly LedGroup[]): readonly LedGroup[] => {
       if (known === undefined) holders.set(keyOf(namespace), [each])
       else known.push(each)
     }
-  const hostOf = ({ group: { namespace } }: LedGroup): LedGroup | undefined => {
+  const hostOf = ({ group: { namespace, processes } }: LedGroup): LedGroup | undefined => {
     if (namespace === undefined || namespace.kind === 'pid') return undefined
     // Whoever else has it differs from the host in a kind that comes before, so this leads in no circle.
-    const [first, ...more] = (holders.get(keyOf(namespace)) ?? []).filter(({ group }) => group.namespace !== namespace)
-    return more.length === 0 ? first : undefined
+    const others = (holders.get(keyOf(namespace)) ?? []).filter(({ group }) => group.namespace !== namespace)
+    const [started, ...moreStarted] = others.filter(({ facts }) =>
+      processes.some(({ pid }) => pid === facts.leader.ppid),
+    )
+    if (started !== undefined && moreStarted.length === 0) return started
+    return others.length === 1 ? others[0] : undefined
   }
   const stay: LedGroup[] = []
   for (const each of led) {
@@ -138,8 +143,8 @@ const isService = (cgroup: string): boolean =>
 /** What every container's PID 1 executes that Tare starts: its stage. */
 const STAGE = '/memfd:tare-stage (deleted)'
 
-const originOf = ({ cgroups, program }: LeaderFacts, maker: MakerProcess | undefined): ContainerOrigin => {
-  const started = maker === undefined ? undefined : originOfMaker(maker)
+const originOf = ({ leader, cgroups, program }: LeaderFacts, maker: MakerProcess | undefined): ContainerOrigin => {
+  const started = originOfProcesses(maker, leader)
   const grouped = originOfCgroups(cgroups)
   const madeBy = program === STAGE ? 'tare' : (grouped?.madeBy ?? started?.madeBy)
   // Only what is of the same engine belongs together: a docker container may start bwrap.

@@ -1,0 +1,81 @@
+import { ProcDirectory } from '../linux/proc-directory.ts'
+import type { ContainedProcess } from './contained-process.ts'
+import { ContainedProcessReader } from './contained-process.ts'
+import type { FoundContainer } from './containers.ts'
+
+/** A process with those that it started. */
+export interface ProcessNode {
+  readonly process: ContainedProcess
+  /** The container that it is in; undefined for the host's own. */
+  readonly container: FoundContainer | undefined
+  /** By ascending pid. */
+  readonly children: readonly ProcessNode[]
+}
+
+interface Entry {
+  readonly process: ContainedProcess
+  readonly container: FoundContainer | undefined
+}
+
+/** Adds the processes of the host that lead to those of the containers. */
+const addAncestors = (entries: Map<number, Entry>): void => {
+  const proc = new ProcDirectory()
+  try {
+    const reader = new ContainedProcessReader(true)
+    const wanted = [...entries.values()].map(({ process }) => process.ppid)
+    for (let pid = wanted.pop(); pid !== undefined; pid = wanted.pop()) {
+      const held = pid === 0 || entries.has(pid) ? undefined : proc.open(pid)
+      if (held === undefined) continue
+      try {
+        const process = reader.read(held, undefined)
+        if (process === undefined) continue
+        entries.set(pid, { process, container: undefined })
+        wanted.push(process.ppid)
+      } finally {
+        held.close()
+      }
+    }
+  } finally {
+    proc.close()
+  }
+}
+
+const byPid = (a: Entry, b: Entry): number => a.process.pid - b.process.pid
+
+/**
+ * The processes of containers, as {@link findContainers} finds them, by who started whom: from the host's PID 1 down,
+ * with the processes of the host on the way. Reads those from /proc; one that has ended is missing, and what it
+ * started then stands at the top.
+ */
+export const processTree = (containers: readonly FoundContainer[]): readonly ProcessNode[] => {
+  const entries = new Map<number, Entry>()
+  for (const container of containers)
+    for (const process of container.processes)
+      entries.set(process.pid, { process, container: container.kind === 'host' ? undefined : container })
+  addAncestors(entries)
+  const children = new Map<number, Entry[]>([...entries.keys()].map((pid) => [pid, []]))
+  const roots: Entry[] = []
+  for (const entry of [...entries.values()].toSorted(byPid)) {
+    const { pid, ppid } = entry.process
+    // Numbers that were used anew while we looked could make a circle.
+    const siblings = ppid < pid || leadsUp(entries, ppid, pid) ? children.get(ppid) : undefined
+    if (siblings === undefined) roots.push(entry)
+    else siblings.push(entry)
+  }
+  const node = ({ process, container }: Entry): ProcessNode => ({
+    process,
+    container,
+    children: (children.get(process.pid) ?? []).map(node),
+  })
+  return roots.map(node)
+}
+
+/** Whether the way up from a process ends without meeting another one. */
+const leadsUp = (entries: ReadonlyMap<number, Entry>, from: number, avoid: number): boolean => {
+  const seen = new Set<number>()
+  for (let pid = from; entries.has(pid); pid = entries.get(pid)?.process.ppid ?? 0) {
+    if (pid === avoid || seen.has(pid)) return false
+    seen.add(pid)
+  }
+  return true
+}
