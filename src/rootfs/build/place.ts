@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ERRNO } from '../../linux/errno.ts'
+import { InputError, TareError } from '../../linux/error.ts'
+import { AT_FDCWD } from '../../linux/fcntl.ts'
+import { readMountinfo } from '../../linux/mountinfo.ts'
+import { fromNodeError } from '../../linux/proc.ts'
+import { syscall, trySyscall } from '../../linux/syscall.ts'
+import { removeTree } from './remove-tree.ts'
+
+/** The file by which a directory is known to have been built here. */
+export const MARK = '.tare-chroot'
+
+const LOCK_EX = 2
+const LOCK_NB = 4
+const RENAME_NOREPLACE = 1
+const RENAME_EXCHANGE = 2
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
+const TRIES = 16
+
+const HINTS = {
+  ENOENT: 'Make the directory that it is to lie in first.',
+  EACCES: 'This user may not write there: choose another place, or run as one who may.',
+  EROFS: 'The file system is read-only: choose another place.',
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error ? String(error.code) : ''
+
+const refuse = (output: string, reason: string, hint: string): never => {
+  throw new InputError({ operation: 'build', target: output, reason, hint })
+}
+
+/** Where a root is to be, checked: whether something of ours is there that it takes the place of. */
+export interface Place {
+  readonly path: string
+  readonly state: 'absent' | 'empty' | 'ours'
+}
+
+/** Links at the end are followed as far as they lead somewhere. */
+const realOutput = (output: string): string => {
+  const path = resolve(output)
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw fromNodeError(error, 'build', path, HINTS)
+  }
+  try {
+    return join(realpathSync(dirname(path)), basename(path))
+  } catch (error) {
+    throw fromNodeError(error, 'build', path, HINTS)
+  }
+}
+
+/** Looks at what is where a root is to be. Throws {@link InputError} where it may not be put there. */
+export const checkPlace = (output: string, replace: boolean): Place => {
+  if (output === '') refuse('""', 'that is no path', 'Name a directory, which need not be there.')
+  const path = realOutput(output)
+  if (!existsSync(path)) return { path, state: 'absent' }
+  const mounted = readMountinfo().find(
+    ({ mountPoint }) => mountPoint === path || mountPoint.startsWith(path === '/' ? '/' : `${path}/`),
+  )
+  if (mounted !== undefined)
+    refuse(path, `something is mounted at ${mounted.mountPoint}`, 'Unmount it first, or choose another place.')
+  const names = listNames(path)
+  if (names.length === 0) return { path, state: 'empty' }
+  if (!names.includes(MARK)) refuse(path, 'it is not empty', 'Choose a directory that is empty, or not there.')
+  if (!replace)
+    refuse(path, 'a root was built there before', 'Say replace to have it replaced, with all that was put into it since.')
+  return { path, state: 'ours' }
+}
+
+const listNames = (path: string): readonly string[] => {
+  try {
+    return readdirSync(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOTDIR') return refuse(path, 'it is no directory', 'Choose a directory that is empty, or not there.')
+    throw fromNodeError(error, 'list', path, HINTS)
+  }
+}
+
+const lock = (fd: number): boolean => trySyscall('flock', fd, LOCK_EX | LOCK_NB) === 0
+
+/**
+ * A directory beside the place, in which a root is built until it is all there. It is locked for as long as whoever builds
+ * it lives: what a killed one has left is known by that, and removed by the next.
+ */
+export class Workshop {
+  readonly path: string
+  readonly #place: Place
+  readonly #fd: number
+  #open = true
+
+  constructor(place: Place) {
+    this.#place = place
+    const prefix = `.${basename(place.path)}.tare-`
+    removeStale(dirname(place.path), prefix)
+    for (let attempt = 1; ; attempt++) {
+      this.path = join(dirname(place.path), `${prefix}${randomBytes(6).toString('hex')}`)
+      const fd = makeLocked(this.path)
+      if (fd !== undefined) {
+        this.#fd = fd
+        return
+      }
+      if (attempt === TRIES) throw new TareError({ operation: 'build', target: place.path, errno: ERRNO['EBUSY'] })
+    }
+  }
+
+  /** Puts the root where it is to be, at once and as a whole. */
+  finish(): void {
+    const { path, state } = this.#place
+    const purpose = { operation: 'put the root in its place', target: path }
+    const flags = { absent: RENAME_NOREPLACE, empty: 0, ours: RENAME_EXCHANGE }[state]
+    const result = trySyscall('renameat2', AT_FDCWD, this.path, AT_FDCWD, path, flags)
+    // File systems that know no flags (EINVAL) have this left, which takes no place of anything but an empty directory.
+    if (result === -(ERRNO['EINVAL'] ?? 0) && state === 'absent') syscall(purpose, 'renameat2', AT_FDCWD, this.path, AT_FDCWD, path, 0)
+    else if (result < 0) throw new TareError({ ...purpose, syscall: 'renameat2', errno: -result })
+    if (state === 'ours') removeTree(this.path)
+    this.#close()
+  }
+
+  /** Removes what has been built so far; nothing once it is in its place. */
+  abandon(): void {
+    if (!this.#open) return
+    removeTree(this.path)
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#open) closeSync(this.#fd)
+    this.#open = false
+  }
+}
+
+/** Undefined where somebody took it for a stale one in between. */
+const makeLocked = (path: string): number | undefined => {
+  try {
+    // Nobody else is to enter before it is complete.
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    throw fromNodeError(error, 'make', path, HINTS)
+  }
+  const fd = openDirectory(path)
+  if (fd !== undefined && lock(fd) && existsSync(path)) return fd
+  if (fd !== undefined) closeSync(fd)
+  return undefined
+}
+
+const openDirectory = (path: string): number | undefined => {
+  try {
+    return openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined
+    throw fromNodeError(error, 'open', path)
+  }
+}
+
+const removeStale = (directory: string, prefix: string): void => {
+  for (const name of listNames(directory).filter((each) => each.startsWith(prefix))) {
+    const path = join(directory, name)
+    const fd = openDirectory(path)
+    if (fd === undefined) continue
+    try {
+      if (lock(fd)) removeTree(path)
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
