@@ -1,6 +1,6 @@
 import type { CapabilityView } from '../index.ts'
 import { inspectCapabilities } from '../index.ts'
-import { CAPABILITIES, capabilityLabel, kernelCapabilities, suggest } from '../linux/index.ts'
+import { CAPABILITIES, capabilityLabel, kernelCapabilities, securebitLabel, suggest } from '../linux/index.ts'
 import type { Command, CommandEntry } from './command.ts'
 import { command } from './command.ts'
 import {
@@ -18,7 +18,7 @@ import type { Terminal } from './terminal.ts'
 
 const securebitsText = ({ securebits }: CapabilityView): string => {
   if (securebits === undefined) return 'can be known only by the process itself'
-  return securebits.length === 0 ? 'none' : securebits.map((bit) => bit.replace('SECBIT_', '').toLowerCase()).join(', ')
+  return securebits.length === 0 ? 'none' : securebits.map(securebitLabel).join(', ')
 }
 
 const headLines = (view: CapabilityView): readonly (readonly [string, string])[] => [

@@ -3,6 +3,8 @@
  * knows of containers. Calls act on the calling thread or on what they are given, and block for as long as the
  * kernel does.
  */
+export * from './capability-choice.ts'
+export * from './capability-exec.ts'
 export * from './capability-list.ts'
 export * from './capability-text.ts'
 export * from './capability.ts'

@@ -1,5 +1,6 @@
 import { InputError } from './error.ts'
 import { PR_GET_SECUREBITS, PR_SET_SECUREBITS } from './prctl.ts'
+import { suggest } from './suggest.ts'
 import { syscall } from './syscall.ts'
 
 /** How much of root's traditional treatment a thread has switched off (capabilities(7), "The securebits flags"). */
@@ -43,6 +44,39 @@ export const securebitsNames = (mask: number): readonly Securebit[] => {
     })
   }
   return set
+}
+
+/** `noroot_locked`: how setpriv(1) and people write SECBIT_NOROOT_LOCKED. */
+export const securebitLabel = (name: Securebit): string => name.slice('SECBIT_'.length).toLowerCase()
+
+const findSecurebit = (word: string): Securebit => {
+  const names = Object.keys(SECUREBITS).filter(isSecurebit)
+  const bare = word.toLowerCase().replace(/^secbit_/, '')
+  const found = names.find((name) => securebitLabel(name) === bare)
+  if (found !== undefined) return found
+  const near = suggest(bare, names.map(securebitLabel))
+  const hint = near === undefined ? `They are ${names.map(securebitLabel).join(', ')}.` : `Did you mean ${near}?`
+  throw new InputError({ operation: 'use securebit', target: word, reason: 'there is none of that name', hint })
+}
+
+/**
+ * Reads a list of securebits, `noroot,noroot_locked` or `none`; or changes to those there are, where every word has a
+ * sign: `+noroot,-no_setuid_fixup`. Throws {@link InputError} for unknown ones, and where only some have a sign.
+ */
+export const parseSecurebits = (text: string, present: readonly Securebit[]): readonly Securebit[] => {
+  const words = text.split(',').map((word) => word.trim())
+  const signed = words.filter((word) => /^[+-]/.test(word))
+  if (text.toLowerCase() === 'none') return []
+  if (signed.length === 0) return securebitsNames(securebitsMask(words.map(findSecurebit)))
+  if (signed.length < words.length) {
+    const reason = 'some words have a sign and some have none'
+    throw new InputError({ operation: 'read the list of securebits', target: JSON.stringify(text), reason })
+  }
+  const mask = words.reduce((bits, word) => {
+    const bit = SECUREBITS[findSecurebit(word.slice(1))]
+    return word.startsWith('+') ? bits | bit : bits & ~bit
+  }, securebitsMask(present))
+  return securebitsNames(mask)
 }
 
 /** The securebits of this thread. PR_GET_SECUREBITS(2const) */
