@@ -94,13 +94,19 @@ const WAYS: Readonly<Partial<Record<CapabilityName, readonly Way[]>>> = {
     way(
       'takeover',
       [],
-      'Mount a control group hierarchy or /proc of its own, and name a program there (release_agent, core_pattern) that the kernel starts as root outside.',
+      'Mount a /proc of its own and name a program in sys/kernel/core_pattern, which the kernel starts as root of the host when a process crashes.',
+    ),
+    way(
+      'takeover',
+      ['shared-cgroup'],
+      'Mount a hierarchy of control groups of version 1 and name a program in its release_agent, which the kernel starts as root of the host.',
     ),
     way('takeover', ['host-devices'], 'Mount a disk of the host.'),
     way('takeover', ['shared-pid'], 'Enter the namespaces of a process of the host.', { and: 'CAP_SYS_CHROOT' }),
   ],
   CAP_SYS_BOOT: [
-    way('takeover', [], 'Load another kernel (kexec_load(2)), which has the machine when it is next started.'),
+    way('takeover', ['shared-pid'], 'Load another kernel and start it (kexec_load(2), reboot(2)).'),
+    way('tamper', [], 'Load another kernel, which is started when the host restarts by kexec(8).'),
     way('disturb', ['shared-pid'], 'Stop or restart the machine.'),
   ],
   CAP_SYS_NICE: [way('disturb', [], 'Keep processors from the host by real-time scheduling.')],
