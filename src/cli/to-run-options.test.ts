@@ -22,7 +22,7 @@ const FILES: Readonly<Record<string, string>> = {
 const source: RunSource = {
   env: { CALLER: 'yes', HOME: '/root' },
   readFile: (path) => {
-    const text = FILES[path]
+    const text = Object.hasOwn(FILES, path) ? FILES[path] : undefined
     if (text === undefined) throw new UsageError(`cannot read ${path}`)
     return text
   },
@@ -92,6 +92,8 @@ test('numbers are numbers', () => {
 })
 
 test('variables come from files, from the command line and from the caller, the last one counts', () => {
+  // Every object has a constructor, which is no variable.
+  assert.deepEqual(options('-e', 'constructor').env, { constructor: undefined })
   assert.deepEqual(options('--env-file=vars.env').env, { A: 'file', B: 'b=c', CALLER: 'yes', ABSENT: undefined })
   assert.deepEqual(options('-e', 'A=line', '--env-file=vars.env', '-e', 'HOME', '-e', 'E=').env, {
     A: 'line',

@@ -102,7 +102,8 @@ const variables = (values: RunValues, { env, readFile }: RunSource): ContainerOp
     all.map((text): readonly [string, string | undefined] => {
       const equals = text.indexOf('=')
       if (text === '' || equals === 0) throw wrongValue('env', text, 'a variable has a name')
-      return equals < 0 ? [text, env[text]] : [text.slice(0, equals), text.slice(equals + 1)]
+      if (equals < 0) return [text, Object.hasOwn(env, text) ? env[text] : undefined]
+      return [text.slice(0, equals), text.slice(equals + 1)]
     }),
   )
 }
