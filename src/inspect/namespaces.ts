@@ -1,9 +1,10 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 
+import { eachNamespace } from '../linux/listns.ts'
 import { eachMountNamespace } from '../linux/mount-namespace.ts'
 import { NamespaceLinks } from '../linux/namespace-links.ts'
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
-import { NAMESPACE_KINDS } from '../linux/namespace.ts'
+import { NAMESPACE_KINDS, namespaceKind } from '../linux/namespace.ts'
 import { ProcDirectory } from '../linux/proc-directory.ts'
 import { surveyDescriptors, surveySockets } from './namespace-descriptors.ts'
 import { surveyMounts } from './namespace-mounts.ts'
@@ -89,12 +90,12 @@ export interface NamespaceSearch {
 
 /**
  * Every namespace of this host that this process can find: those of all processes and threads, those that the children
- * of a process will be born into, those whose files are mounted in any mount namespace or are open in any process, all
- * mount namespaces, and whatever is a parent or an owner of these. Not to be found are namespaces that only a socket
- * keeps, unless asked for, and those that only a descriptor keeps which is in no process (underway in a message).
- * What happens meanwhile may be missed.
+ * of a process will be born into, those whose files are mounted in any mount namespace or are open in any process, what
+ * the kernel lists (since Linux 6.19 all, since 6.11 mount namespaces), and whatever is a parent or an owner of these.
+ * Not to be found are namespaces that only a socket keeps, unless asked for, and before Linux 6.19 those that only a
+ * descriptor keeps which is in no process (underway in a message). What happens meanwhile may be missed.
  *
- * namespaces(7), ioctl_ns(2)
+ * namespaces(7), ioctl_ns(2), listns(2)
  *
  * @throws TareError where /proc is not mounted.
  */
@@ -113,7 +114,8 @@ export const hostNamespaces = ({ sockets = false }: NamespaceSearch = {}): HostN
     const relations = new Relations(survey, directory, fstatSync(own).dev)
     relations.complete()
     if (sockets) surveySockets(survey, relations, holders)
-    eachMountNamespace(own, (fd) => relations.add('mnt', fd))
+    const isListed = eachNamespace((fd) => relations.add(namespaceKind(fd), fd))
+    if (!isListed) eachMountNamespace(own, (fd) => relations.add('mnt', fd))
     return describe(survey, scan, new ProcessReader(proc))
   } finally {
     closeSync(directory)

@@ -155,6 +155,7 @@ export type SyscallName =
   | 'linkat'
   | 'listen'
   | 'listmount'
+  | 'listns'
   | 'listxattr'
   | 'listxattrat'
   | 'llistxattr'
@@ -538,6 +539,7 @@ export const SYSCALLS: Readonly<Record<SyscallName, readonly [x86_64: number, aa
   linkat: [265, 37],
   listen: [50, 201],
   listmount: [458, 458],
+  listns: [470, 470],
   listxattr: [194, 11],
   listxattrat: [465, 465],
   llistxattr: [195, 12],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { release, tmpdir } from 'node:os'
 import type { TestContext } from 'node:test'
@@ -13,7 +13,16 @@ import { setTimeout } from 'node:timers/promises'
 import type { HostNamespace, HostNamespaces } from '../../src/index.ts'
 import { compareNamespaces, hostNamespaces } from '../../src/index.ts'
 import type { NamespaceLink } from '../../src/linux/index.ts'
-import { openNamespaceOfPidfd, openPidfd, readNamespace, readProcessStat, trySyscall } from '../../src/linux/index.ts'
+import {
+  openNamespace,
+  openNamespaceOfPidfd,
+  openPidfd,
+  packetSocketPair,
+  readNamespace,
+  readProcessStat,
+  sendDescriptors,
+  trySyscall,
+} from '../../src/linux/index.ts'
 import { lacksProgram, lacksRoot } from './child.ts'
 
 const LACK = lacksRoot() ?? lacksProgram('unshare', 'lsns')
@@ -218,9 +227,30 @@ const forChildren = (pid: number): number => {
   return Number(stdout)
 }
 
-const OLD = Number(release().split('.')[0]) * 100 + Number(release().split('.')[1]) < 611
+/** Why not to run a test of what the kernel has since a version. */
+const since = (major: number, minor: number): string | false => {
+  const [ours = 0, oursMinor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10))
+  return ours < major || (ours === major && oursMinor < minor) ? `needs Linux ${major}.${minor}` : skip
+}
 
-test('a process whose children will be born elsewhere', { skip: OLD ? 'needs Linux 6.11' : skip }, async (t) => {
+test('a descriptor that is underway in a message', { skip: since(6, 19) }, async (t) => {
+  const child = await startIn(t, '--uts')
+  const uts = inodeOf(pidOf(child), 'uts')
+  const [socket, other] = packetSocketPair()
+  const fd = openNamespace(pidOf(child), 'uts')
+  sendDescriptors(socket, Buffer.of(0), [fd], { operation: 'send a namespace' })
+  closeSync(fd)
+  const end = once(child, 'exit')
+  child.kill('SIGKILL')
+  await end
+  const { kind, processes, holders, owner } = find(hostNamespaces(), uts)
+  for (const each of [socket, other]) closeSync(each)
+  assert.deepEqual([kind, processes, holders, owner], ['uts', 0, [], inodeOf(process.pid, 'user')])
+})
+
+test('a process whose children will be born elsewhere', { skip: since(6, 11) }, async (t) => {
   const code = `import(${FACE}).then((linux) => { linux.unshare(['pid', 'time']); console.log('there'); setInterval(() => {}, 1000) })`
   const child = await start(t, process.execPath, '-e', code)
   const all = hostNamespaces()
