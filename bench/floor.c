@@ -302,7 +302,6 @@ __asm__(".text\n.globl clone_program\nclone_program:\n mov x5, x2\n mov x8, #220
 __attribute__((noreturn)) static void stage(const struct facts *f) {
     static const char *const root_size[][2] = {{"size", "1073741824"}, {"nr_inodes", "1048576"}, {"mode", "755"}, {0, 0}};
     static const char *const directories[] = {"usr", "etc", "home", "run", "var", "proc", "sys", "dev"};
-    MUST(unshare, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME | CLONE_NEWNET);
     struct mount_attr private = {.propagation = 1 << 18};
     MUST(mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof private);
     MUST(umask, 0);
@@ -388,17 +387,24 @@ struct action {
     unsigned long mask;
 };
 
+static void wait_to_proceed(struct child *child, unsigned times) {
+    for (unsigned seen; (seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE)) < times;)
+        CALL(futex, &child->go, FUTEX_WAIT, seen, 0, 0, 0);
+}
+
 __attribute__((noreturn, used)) static void child_main(struct child *child) {
     struct action dfl = {0};
     CALL(rt_sigaction, SIG_PIPE, &dfl, 0, 8);
     CALL(rt_sigaction, SIG_XFSZ, &dfl, 0, 8);
     CALL(prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0);
-    while (__atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0)
-        CALL(futex, &child->go, FUTEX_WAIT, 0, 0, 0, 0);
+    wait_to_proceed(child, 1);
     long result = CALL(setresgid, 0, 0, 0);
     if (result >= 0)
         result = CALL(setresuid, 0, 0, 0);
     CALL(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); /* which the change of ids has undone, for us and all who share our memory */
+    if (result >= 0)
+        result = CALL(unshare, CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME | CLONE_NEWNET);
+    wait_to_proceed(child, 2);
     for (int i = 0; i < 6 && result >= 0; i++)
         result = CALL(dup3, child->slots[i], i, 0);
     if (result >= 0)
@@ -449,6 +455,11 @@ static unsigned long now(void) {
     return time[0] * 1000000000 + time[1];
 }
 
+static void proceed(struct child *child) {
+    __atomic_add_fetch(&child->go, 1, __ATOMIC_RELEASE);
+    MUST(futex, &child->go, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
 static unsigned long container(int stage_fd) {
     unsigned long began = now();
     int nothing = (int)MUST(openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
@@ -458,7 +469,6 @@ static unsigned long container(int stage_fd) {
     MUST(socketpair, 1 /* AF_UNIX */, 5 /* SOCK_SEQPACKET */ | O_CLOEXEC, 0, control);
     MUST(pipe2, status, O_CLOEXEC);
     int plan = (int)MUST(memfd_create, "floor-facts", MFD_CLOEXEC);
-    MUST(write, plan, &facts, __builtin_offsetof(struct facts, filter) + facts.instructions * sizeof *facts.filter);
 
     /* Shared in any case: a child with a copy of our memory has to see what we tell it, too. */
     struct child *child = (struct child *)MUST(mmap, 0, sizeof *child, 3, 0x21 /* MAP_SHARED | MAP_ANONYMOUS */, -1, 0);
@@ -482,8 +492,9 @@ static unsigned long container(int stage_fd) {
     MUST(close, status[1]);
     map_ids(pid, "uid_map");
     map_ids(pid, "gid_map");
-    __atomic_store_n(&child->go, 1, __ATOMIC_RELEASE);
-    MUST(futex, &child->go, FUTEX_WAKE, 1, 0, 0, 0);
+    proceed(child);
+    MUST(write, plan, &facts, __builtin_offsetof(struct facts, filter) + facts.instructions * sizeof *facts.filter);
+    proceed(child);
     MUST(close, nothing);
     MUST(close, out[1]);
     MUST(close, err[1]);

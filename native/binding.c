@@ -152,9 +152,11 @@ struct child {
     int32_t slots[STAGE_MAX_SLOTS]; /* slots[i] becomes descriptor i of the stage; -1 leaves it closed */
     uint64_t ignored;               /* signals that we ignore: bit n - 1 for signal n */
     int dumpable;                   /* ours, before */
-    bool held;                      /* wait for `go`, then become root of the new user namespace */
-    uint32_t go;
-    int32_t error; /* why it couldn't become the stage */
+    bool held;                      /* wait for the first proceed(), then become root of the new user namespace */
+    int64_t unshare;                /* namespaces to make; if there are any, wait for one more proceed() after that */
+    uint32_t go;                    /* how often proceed() was called */
+    int32_t error;                  /* why it couldn't become the stage */
+    bool unshared;                  /* whether that was later than unshare */
 };
 
 #define SPIN_TURNS 4000
@@ -165,6 +167,17 @@ static inline void spin_pause(void) {
 #else
     __asm__ volatile("yield");
 #endif
+}
+
+/* Mostly that is a matter of microseconds: less than it takes to sleep and be woken on another processor. */
+static void wait_to_proceed(struct child *child, uint32_t times) {
+    uint32_t seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE);
+    for (int turn = 0; turn < SPIN_TURNS && seen < times; turn++) {
+        spin_pause();
+        seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE);
+    }
+    for (; seen < times; seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE))
+        syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, seen, 0, 0, 0);
 }
 
 /* Runs in the child on a stack of its own, but in our memory, beside us. So: system calls only, no thread-local storage,
@@ -182,21 +195,28 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     for (int signal = 1; signal <= 64; signal++)
         if (child->ignored >> (signal - 1) & 1)
             syscall6(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
-    /* A process keeps its capabilities over an exec only as root of its user namespace, or else it would arrive at the
-     * stage without any: so first the id maps have to be there. Should our parent end before, we end with it. */
-    if (child->held) {
+    /* Should our parent end before it lets us go on, we end with it. */
+    if (child->held || child->unshare)
         syscall6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
-        /* Mostly that is a matter of microseconds: less than it takes to sleep and be woken on another processor. */
-        for (int turn = 0; turn < SPIN_TURNS && __atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0; turn++)
-            spin_pause();
-        while (__atomic_load_n(&child->go, __ATOMIC_ACQUIRE) == 0)
-            syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, 0, 0, 0, 0);
+    /* A process keeps its capabilities over an exec only as root of its user namespace, or else it would arrive at the
+     * stage without any: so first the id maps have to be there. */
+    if (child->held) {
+        wait_to_proceed(child, 1);
         result = syscall6(SYS_setresgid, 0, 0, 0, 0, 0, 0);
         if (result >= 0)
             result = syscall6(SYS_setresuid, 0, 0, 0, 0, 0, 0);
         /* A change of ids makes a process undumpable, and with it all who share its memory: our parent too (prctl(2)). */
         if (child->dumpable == 1)
             syscall6(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0, 0);
+    }
+    /* To make namespaces takes the kernel as long as all the rest together: meanwhile our parent writes the plan. */
+    if (child->unshare && result >= 0) {
+        result = child->unshare < 0 ? child->unshare : syscall6(SYS_unshare, child->unshare, 0, 0, 0, 0, 0);
+        child->unshared = result >= 0;
+        if (result >= 0)
+            wait_to_proceed(child, child->held ? 2 : 1);
+    } else {
+        child->unshared = true;
     }
     /* First out of the way of the slots, then each into its own. */
     int32_t from[STAGE_MAX_SLOTS];
@@ -275,30 +295,32 @@ static uint64_t ignored_signals(void) {
     return ignored;
 }
 
-/* start(flags, slots, cgroup, held, result): the pid of the new stage; result[0] is its pidfd, result[1] what proceed()
+/* start(flags, slots, cgroup, held, unshare, result): the pid of the new stage; result[0] is its pidfd, result[1] what proceed()
  * and finish() take.
  *
  * The child shares our memory until it execs (CLONE_VM): no page table is copied, so that the cost doesn't grow with our
  * heap. Unlike after vfork(2) we don't wait for that: the child has a stack of its own and calls no library, and the
  * event loop goes on meanwhile. `flags` are the namespaces that have to be made by the clone itself (pid and user: a
  * process can't enter a new pid namespace, only its children do). `cgroup`: a descriptor of a cgroup v2 directory that
- * it is born in, or -1. `held`: the child waits for proceed(). */
+ * it is born in, or -1. `held`: the child waits for proceed(), and is root of its user namespace then. `unshare`: namespaces
+ * that it makes next, after which it waits for proceed() (once more); a negative errno: how it fails to, for tests. */
 static napi_value binding_start(napi_env env, napi_callback_info info) {
-    size_t argc = 5, count, results;
-    napi_value argv[5];
-    int64_t flags;
+    size_t argc = 6, count, results;
+    napi_value argv[6];
+    int64_t flags, unshare;
     int32_t cgroup;
     bool held;
     void *slots, *result;
     napi_typedarray_type type, result_type;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc < 5 || napi_get_value_int64(env, argv[0], &flags) != napi_ok ||
+    if (argc < 6 || napi_get_value_int64(env, argv[0], &flags) != napi_ok ||
         napi_get_typedarray_info(env, argv[1], &type, &count, &slots, NULL, NULL) != napi_ok || type != napi_int32_array ||
         count > STAGE_MAX_SLOTS || napi_get_value_int32(env, argv[2], &cgroup) != napi_ok ||
         napi_get_value_bool(env, argv[3], &held) != napi_ok ||
-        napi_get_typedarray_info(env, argv[4], &result_type, &results, &result, NULL, NULL) != napi_ok ||
+        napi_get_value_int64(env, argv[4], &unshare) != napi_ok ||
+        napi_get_typedarray_info(env, argv[5], &result_type, &results, &result, NULL, NULL) != napi_ok ||
         result_type != napi_bigint64_array || results < 2)
-        return type_error(env, "start: takes flags, an Int32Array of at most 256 descriptors, a descriptor, a boolean and a BigInt64Array");
+        return type_error(env, "start: takes flags, an Int32Array of at most 256 descriptors, a descriptor, a boolean, flags and a BigInt64Array");
     struct instance *instance = instance_of(env);
     if (instance->stage < 0) {
         int fd = stage_memfd();
@@ -315,6 +337,8 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     child->stage = instance->stage;
     child->count = (int32_t)count;
     child->held = held;
+    child->unshare = unshare;
+    child->unshared = false;
     child->dumpable = (int)syscall6(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0);
     child->ignored = instance->ignored;
     memcpy(child->slots, slots, count * sizeof *child->slots);
@@ -352,22 +376,24 @@ static struct child *child_of(napi_env env, napi_callback_info info) {
     return (struct child *)address;
 }
 
-/* proceed(child): lets a held child go on. */
+/* proceed(child): lets a waiting child go on. */
 static napi_value binding_proceed(napi_env env, napi_callback_info info) {
     struct child *child = child_of(env, info);
     if (!child)
         return type_error(env, "proceed: takes what start returned");
-    __atomic_store_n(&child->go, 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&child->go, 1, __ATOMIC_RELEASE);
     return number(env, syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0));
 }
 
 /* finish(child): frees what the child used; to be called once, when its process has ended. Why it could not become the
- * stage, as -errno; 0 if it did, or was killed before. */
+ * stage, as -errno, less 4096 if it was the namespaces that it could not make; 0 if it did, or was killed before. */
 static napi_value binding_finish(napi_env env, napi_callback_info info) {
     struct child *child = child_of(env, info);
     if (!child)
         return type_error(env, "finish: takes what start returned");
     int error = child->error;
+    if (error && !child->unshared)
+        error += 4096;
     child_give(instance_of(env), child);
     return number(env, -error);
 }

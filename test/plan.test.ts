@@ -106,6 +106,7 @@ const textOf = (name: string): string => {
   const phases = [
     ['prepare', plan.prepare],
     ['grant', plan.grant],
+    ['start', [plan.unshare.step]],
     ['stage', plan.stage],
   ] as const
   let number = 1

@@ -80,7 +80,7 @@ const ranges = (mappings: readonly IdMapping[]): string =>
 
 /** The clone, what is made ready for it, and the id maps that programs of the host have to write. */
 export const cloneSteps = (plan: ContainerPlan): readonly OwnStep[] => {
-  const { spec, stage } = plan
+  const { spec } = plan
   const steps = [
     start(
       'socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0) = $control',
@@ -90,8 +90,8 @@ export const cloneSteps = (plan: ContainerPlan): readonly OwnStep[] => {
     start('pipe2(O_CLOEXEC) = $status', 'make a pipe', 'by which PID 1 says how the program has ended'),
     start(
       'memfd_create("tare-plan", MFD_CLOEXEC) = $plan',
-      'write the plan to memory',
-      `${stage.length} steps, which the stage takes one by one`,
+      'make memory for the plan',
+      'which the process inherits, and in which it notes how far it is',
     ),
     start(
       `clone3({flags=${flagNames(plan)}, exit_signal=SIGCHLD}) = $pid`,
@@ -99,7 +99,6 @@ export const cloneSteps = (plan: ContainerPlan): readonly OwnStep[] => {
       `${isMapped(plan) ? 'in a new pid namespace, and in a new user namespace that is to own all others' : 'in a new pid namespace'}; none of our memory is copied`,
     ),
   ]
-  if (!isMapped(plan)) steps.push(EXEC_STAGE)
   const { userNamespace } = spec
   if (!plan.mappingHelpers || userNamespace.kind !== 'mapped') return steps
   const why = 'the set-user-id program that may, as /etc/subuid and /etc/subgid allow'
@@ -126,20 +125,30 @@ const EXEC_STAGE: OwnStep = start(
   'a program of a few kilobytes in a sealed memfd: no file of the host is reached through /proc/self/exe',
 )
 
-/** What follows once the id maps are there. */
-export const proceedSteps = (plan: ContainerPlan): readonly OwnStep[] => {
-  if (!isMapped(plan)) return []
-  const { handed } = plan
+/** What the process does once its id maps are there. */
+export const idSteps = (plan: ContainerPlan): readonly OwnStep[] =>
+  isMapped(plan)
+    ? [
+        start(
+          'futex($go, FUTEX_WAIT, 0)',
+          'wait until the id maps are written',
+          'only then an id of the new user namespace can be taken',
+        ),
+        start(
+          'setresgid(0, 0, 0), setresuid(0, 0, 0)',
+          'become root of the new user namespace',
+          'else its capabilities were lost with the exec',
+        ),
+      ]
+    : []
+
+/** How the process becomes the stage. */
+export const stageSteps = ({ stage, handed }: ContainerPlan): readonly OwnStep[] => {
   const steps = [
     start(
-      'futex($go, FUTEX_WAIT, 0)',
-      'wait until the id maps are written',
-      'only then an id of the new user namespace can be taken',
-    ),
-    start(
-      'setresgid(0, 0, 0), setresuid(0, 0, 0)',
-      'become root of the new user namespace',
-      'else its capabilities were lost with the exec',
+      `write($plan, ${stage.length} steps)`,
+      'write the plan',
+      'meanwhile the process makes its namespaces, and waits for it',
     ),
     EXEC_STAGE,
   ]

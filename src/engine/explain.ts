@@ -2,7 +2,7 @@ import type { ExplainedPhase, ExplainedStep } from '../plan/explain.ts'
 import { explainSteps } from '../plan/explain.ts'
 import type { Step } from '../plan/step.ts'
 import { planContainer } from '../runtime/plan.ts'
-import { cgroupSteps, cloneSteps, proceedSteps } from './explain-start.ts'
+import { cgroupSteps, cloneSteps, idSteps, stageSteps } from './explain-start.ts'
 import type { OwnStep } from './explain-start.ts'
 import { checkOptions } from './check-options.ts'
 import type { RunOptions } from './options.ts'
@@ -74,7 +74,9 @@ export const explain = (command: readonly string[], options: RunOptions = {}): E
     { phase: 'prepare', planned: plan.prepare },
     { phase: 'start', own: cloneSteps(plan) },
     { phase: 'grant', planned: plan.grant },
-    { phase: 'start', own: proceedSteps(plan) },
+    { phase: 'start', own: idSteps(plan) },
+    { phase: 'start', planned: [plan.unshare.step] },
+    { phase: 'start', own: stageSteps(plan) },
     { phase: 'stage', planned: plan.stage },
   ])
   const inPhase = (phase: ExplainedPhase): readonly ExplainedStep[] => steps.filter((step) => step.phase === phase)

@@ -7,7 +7,7 @@ export type Argument = number | bigint | string | NodeJS.ArrayBufferView | Array
 interface Binding {
   syscall(nr: number, ...args: readonly Argument[]): number
   address(buffer: NodeJS.ArrayBufferView | ArrayBuffer): bigint
-  start(flags: number, slots: Int32Array, cgroup: number, held: boolean, result: BigInt64Array): number
+  start(flags: number, slots: Int32Array, cgroup: number, held: boolean, unshare: number, result: BigInt64Array): number
   proceed(child: bigint): number
   finish(child: bigint): number
   watch(fd: number, callback: () => void): number

@@ -65,17 +65,31 @@ export class PlanTemplate {
   /** The plan of one container. */
   make({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
     const { spec, cgroup } = this.#plan
-    const data = new DataBuilder(this.#plan.data.size, 1024)
     const ownData = this.#plan.ownData.copy()
     if (firstId !== undefined) write(ownData, this.#ids, idText(firstId))
-    const program = new StepBuilder(data, undefined, this.#plan.stage.length)
-    planExecution(program, { args, env })
+    let execution: StepBuilder | undefined
+    // Planned when it is asked for: the process makes its namespaces by then.
+    const planned = (): StepBuilder => {
+      if (execution === undefined) {
+        execution = new StepBuilder(new DataBuilder(this.#plan.data.size, 1024), undefined, this.#plan.stage.length)
+        planExecution(execution, { args, env })
+      }
+      return execution
+    }
+    const before = this.#plan.stage
     return {
       ...this.#plan,
-      stage: [...this.#plan.stage, ...program.steps],
-      data,
+      get stage() {
+        return [...before, ...planned().steps]
+      },
+      get data() {
+        return planned().data
+      },
       ownData,
-      encode: () => this.#prefix.encode(program.steps, data, [{ offsets: this.#hostnames, text: hostname }]),
+      encode: () => {
+        const { steps, data } = planned()
+        return this.#prefix.encode(steps, data, [{ offsets: this.#hostnames, text: hostname }])
+      },
       cgroup: cgroup === undefined || cgroupName === undefined ? cgroup : { ...cgroup, name: cgroupName },
       spec: {
         ...spec,

@@ -41,7 +41,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
   const context = new PlanContext(spec, host)
   const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
   const cgroup = planCgroup(context)
-  planNamespaces(context)
+  const unshare = planNamespaces(context)
   const layers = planLayers(context)
   const root = planRoot(context, spec.root)
   const files = planKernelFiles(context, root)
@@ -64,6 +64,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
     prepare: context.prepare.steps,
     cloneFlags,
     grant: context.grant.steps,
+    unshare,
     stage: context.stage.steps,
     ownData: context.ownData,
     data: context.data,

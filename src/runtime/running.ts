@@ -107,7 +107,7 @@ interface Told {
 export interface RunningParts {
   readonly plan: ContainerPlan
   /** The stage's steps as they were sent. */
-  readonly stage: readonly Step[]
+  readonly stage: () => readonly Step[]
   readonly process: StageProcess
   readonly control: Control
   readonly status: number
@@ -193,7 +193,7 @@ export class Running implements RunningProgram {
     const status = told?.status ?? own
     // A stage that fails ends with 125, and one that is killed was killed: any other end is the program's own.
     const sure = told !== undefined && status.kind === 'exited' && status.code !== FAILED
-    const error = sure ? undefined : setupError(stage, control, this.step, status)
+    const error = sure ? undefined : setupError(stage(), control, this.step, status)
     if (error !== undefined) throw error
     if (told === undefined && own.kind === 'exited' && this.#hasInit)
       throw new TareError({ operation: 'be PID 1', reason: `it ended with ${own.code}`, code: 'ERR_TARE_KILLED' })

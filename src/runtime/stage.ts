@@ -7,20 +7,36 @@ import { whenEnded } from '../linux/pidfd.ts'
 import { syscall, trySyscall } from '../linux/syscall.ts'
 import type { WaitResult } from '../linux/wait.ts'
 import { waitid } from '../linux/wait.ts'
+import { stepError } from '../plan/failure.ts'
+import type { Step } from '../plan/step.ts'
 
 const MFD_CLOEXEC = 1
 const O_CLOEXEC = 0o2000000
 /** native/plan.h: struct plan_header, field `at`. */
 const HEADER_AT = 28
 
-/** A plan's bytes in a memfd. The stage maps it and notes in it which step it takes. The caller closes it. */
-export const planDescriptor = (bytes: Uint8Array): number => {
-  const purpose = { operation: 'hand over the plan' }
-  const fd = syscall(purpose, 'memfd_create', 'tare-plan', MFD_CLOEXEC)
+const HAND_OVER = { operation: 'hand over the plan' }
+
+/** A memfd for a plan. The stage maps it and notes in it which step it takes. The caller closes it. */
+export const planMemory = (): number => syscall(HAND_OVER, 'memfd_create', 'tare-plan', MFD_CLOEXEC)
+
+/** Writes a plan's bytes to its memfd. */
+export const writePlan = (fd: number, bytes: Uint8Array): void => {
   const written = trySyscall('write', fd, bytes, bytes.length)
-  if (written === bytes.length) return fd
-  trySyscall('close', fd)
-  throw new TareError({ ...purpose, syscall: 'write', errno: written < 0 ? -written : ERRNO['ENOSPC'] })
+  if (written === bytes.length) return
+  throw new TareError({ ...HAND_OVER, syscall: 'write', errno: written < 0 ? -written : ERRNO['ENOSPC'] })
+}
+
+/** Both at once. */
+export const planDescriptor = (bytes: Uint8Array): number => {
+  const fd = planMemory()
+  try {
+    writePlan(fd, bytes)
+    return fd
+  } catch (error) {
+    trySyscall('close', fd)
+    throw error
+  }
 }
 
 /** The step that the stage was taking when it was last seen. */
@@ -42,6 +58,18 @@ export interface StageProcess {
   readonly pidfd: number
   /** What the addon knows it by. */
   readonly child: bigint
+  /** Whether it waits for its id maps. */
+  readonly held: boolean
+  /** The namespaces that it makes before it is the stage. */
+  readonly unshare: Unshare | undefined
+}
+
+/** Namespaces that a process makes while Tare writes its plan. */
+export interface Unshare {
+  /** CLONE_ flags; for tests a negative errno, to fail with. */
+  readonly flags: number
+  /** What it is in words. */
+  readonly step: Step
 }
 
 const START_HINTS: Readonly<Record<string, string>> = {
@@ -57,32 +85,49 @@ const START_HINTS: Readonly<Record<string, string>> = {
  * Starts the stage. `slots[i]` becomes its descriptor i (-1: closed). `cgroup`: a directory of cgroup v2 that it is born
  * in. Costs the same whatever the size of this process, and waits for nothing.
  *
- * With CLONE_NEWUSER among the flags it isn't the stage yet, and waits for {@link proceed}.
+ * With CLONE_NEWUSER among the flags it isn't the stage yet, and waits for {@link proceed}. With namespaces to make it
+ * makes those then, and waits for {@link proceed} once more, so that the plan can be written meanwhile.
  */
-export const startStage = (flags: number, slots: readonly number[], cgroup?: number): StageProcess => {
+export const startStage = (
+  flags: number,
+  slots: readonly number[],
+  cgroup?: number,
+  unshare?: Unshare,
+): StageProcess => {
   const result = new BigInt64Array(2)
-  const pid = binding.start(flags, Int32Array.from(slots), cgroup ?? -1, (flags & CLONE_NEWUSER) !== 0, result)
-  if (pid < 0) throw startError(-pid)
-  return { pid, pidfd: Number(result[0]), child: result[1] ?? 0n }
+  const held = (flags & CLONE_NEWUSER) !== 0
+  const pid = binding.start(flags, Int32Array.from(slots), cgroup ?? -1, held, unshare?.flags ?? 0, result)
+  if (pid < 0) throw startError(-pid, undefined)
+  return { pid, pidfd: Number(result[0]), child: result[1] ?? 0n, held, unshare }
 }
 
-const startError = (errno: number): TareError =>
-  new TareError({ operation: 'start the stage', syscall: 'clone3', errno, hint: START_HINTS[errnoName(errno)] })
+/** Errnos are below this; the addon adds it to those of the unshare. */
+const ERRNOS = 4096
 
-/** Lets a held stage go on. */
+const startError = (code: number, unshare: Unshare | undefined): TareError =>
+  code > ERRNOS && unshare !== undefined
+    ? stepError(unshare.step, code - ERRNOS)
+    : new TareError({
+        operation: 'start the stage',
+        syscall: 'clone3',
+        errno: code,
+        hint: START_HINTS[errnoName(code)],
+      })
+
+/** Lets a waiting stage go on. */
 export const proceed = ({ child }: StageProcess): void => {
   binding.proceed(child)
 }
 
 /** Resolves when the process has ended, and reaps it; its pidfd is the caller's to close. Rejects if it never became the stage. */
-export const finishStage = async ({ pid, pidfd, child }: StageProcess): Promise<WaitResult> => {
+export const finishStage = async ({ pid, pidfd, child, unshare }: StageProcess): Promise<WaitResult> => {
   let waited = waitid({ pidfd })
   if (waited === undefined) {
     await whenEnded(pidfd)
     waited = waitid({ pidfd })
   }
   const result = binding.finish(child)
-  if (result < 0) throw startError(-result)
+  if (result < 0) throw startError(-result, unshare)
   if (waited === undefined) throw new TareError({ operation: 'wait for', target: `process ${pid}` })
   return waited
 }

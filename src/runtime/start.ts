@@ -9,6 +9,7 @@ import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
 import { encodePlan } from '../plan/encode.ts'
 import type { Registers } from '../plan/perform.ts'
 import { performSteps } from '../plan/perform.ts'
+import type { Step } from '../plan/step.ts'
 import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
 import type { Fault, Phase } from './fault.ts'
@@ -19,7 +20,8 @@ import type { ContainerPlan } from './plan/container-plan.ts'
 import type { PlanHost } from './plan/context.ts'
 import { Running } from './running.ts'
 import { removeStaleCgroups } from './stale-cgroups.ts'
-import { finishStage, makePipe, planDescriptor, proceed, startStage } from './stage.ts'
+import type { Unshare } from './stage.ts'
+import { finishStage, makePipe, planMemory, proceed, startStage, writePlan } from './stage.ts'
 
 const SIGKILL = 9
 
@@ -61,6 +63,10 @@ const faultOf = (fault: Fault | undefined, phase: Phase): ((index: number) => nu
   fault?.kind === 'fail' && fault.phase === phase
     ? (index) => (index === fault.index ? fault.errno : undefined)
     : undefined
+
+/** The namespaces that the process makes, or fails to as a fault wants it. */
+const unshareWith = (unshare: Unshare, fault: Fault | undefined): Unshare =>
+  fault?.kind === 'fail' && fault.phase === 'unshare' ? { ...unshare, flags: -fault.errno } : unshare
 
 /** If the stage has ended, it has said why: that is what the caller is told then. */
 const handOver = (control: number, descriptors: readonly number[]): void => {
@@ -104,14 +110,15 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
     const [status, theirStatus] = makePipe()
     descriptors.add(status)
     descriptors.add(theirStatus)
-    const stage = fault === undefined ? plan.stage : injectFault(plan.stage, fault)
-    const bytes = fault === undefined ? plan.encode() : encodePlan(stage, plan.data, ARCHITECTURE)
-    const planFd = descriptors.add(planDescriptor(bytes))
+    // Worked out only when something has failed: mostly its bytes are all that is needed.
+    const stage = (): readonly Step[] => (fault === undefined ? plan.stage : injectFault(plan.stage, fault))
+    const planFd = descriptors.add(planMemory())
     const inherited = plan.inherited.map((register) => registers.get(register.index) ?? -1)
     const process = startStage(
       plan.cloneFlags,
       [...options.stdio, theirControl, planFd, theirStatus, ...inherited],
       birth,
+      unshareWith(plan.unshare, fault),
     )
     descriptors.close(theirControl)
     descriptors.close(theirStatus)
@@ -122,7 +129,10 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       } finally {
         keep()
       }
-      proceed(process)
+      if (process.held) proceed(process)
+      // By now it makes its namespaces, which takes longer than what is left to do here.
+      writePlan(planFd, fault === undefined ? plan.encode() : encodePlan(stage(), plan.data, ARCHITECTURE))
+      if (fault?.phase !== 'unshare' || fault.kind !== 'kill') proceed(process)
       const handed = plan.handed.map((register) => registers.get(register.index) ?? -1)
       if (handed.length > 0) handOver(control, handed)
     } catch (error) {

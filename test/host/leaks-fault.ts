@@ -146,8 +146,13 @@ export interface Tried {
 /** Every step of Tare's own, before and after the clone, fails with an errno that it doesn't tolerate. */
 export const failOwnSteps = async (each: Subject): Promise<Pick<Tried, 'failed' | 'infallible'>> => {
   let [failed, infallible] = [0, 0]
-  for (const phase of ['prepare', 'grant'] as const)
-    for (const [index, step] of each.plan[phase].entries()) {
+  const { prepare, grant, unshare } = each.plan
+  for (const [phase, steps] of [
+    ['prepare', prepare],
+    ['grant', grant],
+    ['unshare', [unshare.step]],
+  ] as const)
+    for (const [index, step] of steps.entries()) {
       // Writes a number into our own memory.
       if (step.operation === 'store') {
         infallible += 1
@@ -187,6 +192,13 @@ export const failStageSteps = async ({ plan, host }: Subject): Promise<Pick<Trie
 export const killAtStageSteps = async ({ plan, host }: Subject): Promise<Pick<Tried, 'killed'>> => {
   const usual = usualSteps(plan.stage)
   const program = Math.max(...[...usual].filter(([, taker]) => taker === 'program').map(([index]) => index))
+  const [first] = plan.stage
+  assert.ok(first !== undefined)
+  const before: Fault = { kind: 'kill', phase: 'unshare', index: 0 }
+  const outcome = await outcomeOf({ plan, host }, before, 'before the stage', (running) =>
+    waitFor(() => stateOf(running.pid) === 'S', 'the process to wait'),
+  )
+  assertFailed(outcome, first, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', 'before')
   let killed = 0
   for (const [index, step] of plan.stage.entries()) {
     const of = `step ${index} (${step.what}) killed`
@@ -253,7 +265,7 @@ export const tryEveryFault = async (each: Subject): Promise<Tried> => {
   const stores = [...prepare, ...grant].filter(({ operation }) => operation === 'store').length
   const inits = stage.filter(({ operation }) => operation === 'init').length
   assert.equal(tried.infallible, stores + inits)
-  assert.equal(tried.failed + tried.infallible, prepare.length + grant.length + stage.length, 'each step failed')
+  assert.equal(tried.failed + tried.infallible, prepare.length + grant.length + 1 + stage.length, 'each step failed')
   assert.equal(tried.killed, stage.length, 'the stage was killed at each step')
   const tolerated = stage.filter(({ operation }) => operation === 'syscall').flatMap(({ branches }) => branches)
   assert.equal(tried.branches, tolerated.length, 'each branch was taken')

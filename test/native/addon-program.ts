@@ -111,7 +111,7 @@ const ACTS: Readonly<Record<string, () => Promise<void>>> = {
       const memfd = syscall(purpose, 'memfd_create', 'plan', 1)
       syscall(purpose, 'write', memfd, plan, plan.length)
       const result = new BigInt64Array(2)
-      const pid = binding.start(0, Int32Array.of(-1, 1, 2, -1, memfd, reads), -1, false, result)
+      const pid = binding.start(0, Int32Array.of(-1, 1, 2, -1, memfd, reads), -1, false, 0, result)
       assert.ok(pid > 0)
       trySyscall('close', memfd)
       return { pid, result }

@@ -54,18 +54,18 @@ test('arguments that stand for nothing are refused', () => {
   assert.throws(() => Reflect.apply(binding.address, binding, ['text']), TypeError)
   assert.throws(() => Reflect.apply(binding.watch, binding, [0]), TypeError)
   assert.throws(
-    () => Reflect.apply(binding.start, binding, [0, new Uint8Array(3), -1, false, new BigInt64Array(2)]),
+    () => Reflect.apply(binding.start, binding, [0, new Uint8Array(3), -1, false, 0, new BigInt64Array(2)]),
     TypeError,
   )
   assert.throws(() => binding.proceed(0n), TypeError)
   assert.throws(() => binding.finish(0n), TypeError)
-  assert.throws(() => binding.start(0, new Int32Array(257), -1, false, new BigInt64Array(2)), TypeError)
-  assert.throws(() => binding.start(0, new Int32Array(5), -1, false, new BigInt64Array(1)), TypeError)
+  assert.throws(() => binding.start(0, new Int32Array(257), -1, false, 0, new BigInt64Array(2)), TypeError)
+  assert.throws(() => binding.start(0, new Int32Array(5), -1, false, 0, new BigInt64Array(1)), TypeError)
 })
 
 test('start says why it could not', () => {
   const result = new BigInt64Array(2)
-  const pid = binding.start(0, Int32Array.of(-1, -1, -1, 9999), -1, false, result)
+  const pid = binding.start(0, Int32Array.of(-1, -1, -1, 9999), -1, false, 0, result)
   assert.ok(pid > 0)
   const status = new Int32Array(1)
   assert.equal(trySyscall('wait4', pid, status, 0, null), pid)
@@ -73,7 +73,7 @@ test('start says why it could not', () => {
   trySyscall('close', Number(result[0]))
   assert.equal(binding.finish(result[1] ?? 0n), -EBADF)
   // CLONE_THREAD and an exit signal don't go together.
-  assert.equal(binding.start(0x10000, Int32Array.of(), -1, false, result), -EINVAL)
+  assert.equal(binding.start(0x10000, Int32Array.of(), -1, false, 0, result), -EINVAL)
   assert.equal(trySyscall('wait4', -1, null, 1, null), -10, 'no child is left')
 })
 

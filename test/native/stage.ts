@@ -162,7 +162,7 @@ export const ownMachine: Machine = {
     const ends = openEnds(plan)
     const result = new BigInt64Array(2)
     const slots = Int32Array.of(ends.empty, 1, 2, ends.control[1], planFd ?? ends.plan, ends.out[1])
-    const pid = binding.start(0, slots, -1, false, result)
+    const pid = binding.start(0, slots, -1, false, 0, result)
     assert.ok(pid > 0, `start: ${pid}`)
     return follow(pid, ends, waited(pid, result))
   },

@@ -1,6 +1,7 @@
 import type { DataBuilder } from '../../plan/data.ts'
 import type { Register, Step } from '../../plan/step.ts'
 import type { ContainerSpec } from '../spec.ts'
+import type { Unshare } from '../stage.ts'
 import type { PlannedCgroup } from './cgroups.ts'
 
 /** A finished plan: all that a container's start consists of, and nothing done yet. */
@@ -9,6 +10,8 @@ export interface ContainerPlan {
   /** Namespaces that the clone itself makes, as CLONE_ flags. */
   readonly cloneFlags: number
   readonly grant: readonly Step[]
+  /** What the process does then, before it is the stage. */
+  readonly unshare: Unshare
   readonly stage: readonly Step[]
   readonly ownData: DataBuilder
   readonly data: DataBuilder

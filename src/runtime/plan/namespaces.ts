@@ -1,7 +1,11 @@
 import { AT_RECURSIVE } from '../../linux/fcntl.ts'
 import { encodeMountAttr } from '../../linux/mount-attr.ts'
 import { CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWTIME, CLONE_NEWUTS } from '../../linux/namespace.ts'
+import { TareError } from '../../linux/error.ts'
+import { StepBuilder } from '../../plan/builder.ts'
+import { DataBuilder } from '../../plan/data.ts'
 import { named } from '../../plan/step.ts'
+import type { Unshare } from '../stage.ts'
 import type { PlanContext } from './context.ts'
 import { CWD } from './context.ts'
 
@@ -10,10 +14,11 @@ const SOCK_DGRAM = named(2 | 0o2000000, 'SOCK_DGRAM|SOCK_CLOEXEC')
 const SIOCSIFFLAGS = named(0x8914, 'SIOCSIFFLAGS')
 const IFF_UP = 1
 
-/** Makes the remaining namespaces; those of processes and users were made by the clone. */
-export const planNamespaces = (context: PlanContext): void => {
-  const { stage, spec } = context
-  stage.mechanism('namespaces')
+/**
+ * The remaining namespaces; those of processes and users are made by the clone. The process makes them before it is the
+ * stage: a network takes the kernel as long as many other steps, and the plan is written meanwhile.
+ */
+const planUnshare = ({ spec }: PlanContext): Unshare => {
   const kinds: [number, string][] = [
     [CLONE_NEWNS, 'CLONE_NEWNS'],
     [CLONE_NEWIPC, 'CLONE_NEWIPC'],
@@ -22,7 +27,8 @@ export const planNamespaces = (context: PlanContext): void => {
   ]
   if (spec.network === 'none') kinds.push([CLONE_NEWNET, 'CLONE_NEWNET'])
   const flags = kinds.reduce((all, [flag]) => all | flag, 0)
-  stage.call(
+  const builder = new StepBuilder(new DataBuilder(0, 0)).mechanism('namespaces')
+  builder.call(
     {
       what: 'make new namespaces',
       why: 'its own mounts, message queues, host name, clocks' + (spec.network === 'none' ? ' and network' : ''),
@@ -35,6 +41,15 @@ export const planNamespaces = (context: PlanContext): void => {
     'unshare',
     [named(flags, kinds.map(([, name]) => name).join('|'))],
   )
+  const [step] = builder.steps
+  if (step === undefined) throw new TareError({ operation: 'plan', target: 'the namespaces' })
+  return { flags, step }
+}
+
+/** Namespaces, and what has to be done in a new one before all else. */
+export const planNamespaces = (context: PlanContext): Unshare => {
+  const { stage } = context
+  stage.mechanism('namespaces')
   stage.call(
     { what: 'make all mounts private', why: 'so that no mount of ours reaches the host, and none of the host us' },
     'mount_setattr',
@@ -47,6 +62,7 @@ export const planNamespaces = (context: PlanContext): void => {
     ],
   )
   stage.call({ what: 'clear the umask', why: 'so that files get exactly the mode they are given' }, 'umask', [0])
+  return planUnshare(context)
 }
 
 /** Brings up the loopback of a new network namespace (netdevice(7)). */
