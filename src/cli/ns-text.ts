@@ -6,12 +6,12 @@ export const namespaceName = ({ kind, inode }: Pick<HostNamespace, 'kind' | 'ino
 /** `1234 → 7 → 1`: its number in the pid namespace of this process, and in each one that is nested. */
 export const pidText = (process: NamespaceProcess | undefined): string => process?.pids.join(' → ') ?? ''
 
-/** `root`; or `100000 → 0` where it is another user in its own user namespace, `root → -` where it is none there. */
+/** `root`; or `100000 → 0` where it is another user in its own user namespace, `root → ?` where it has no id there. */
 export const userText = (process: NamespaceProcess | undefined): string => {
   if (process === undefined) return ''
   const { uid, user, uidInside } = process
   const name = user ?? `${uid}`
-  return uidInside === uid ? name : `${name} → ${uidInside ?? '-'}`
+  return uidInside === uid ? name : `${name} → ${uidInside ?? '?'}`
 }
 
 /** `fd 5 of 1234 (nginx)`: what holds a namespace, in few words. */

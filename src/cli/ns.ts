@@ -4,27 +4,15 @@ import type { NamespaceKind } from '../linux/index.ts'
 import { NAMESPACE_KINDS, parseNamespaceId, readNamespaces, TareError } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { nullable } from './json.ts'
 import { comparisonText } from './ns-compare.ts'
 import { namespaceDot } from './ns-dot.ts'
 import { namespaceText } from './ns-one.ts'
 import { namespaceTable } from './ns-table.ts'
 import { namespaceTree } from './ns-tree.ts'
+import { parsePid } from './pid.ts'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
-
-/** The highest process id that a kernel gives (PID_MAX_LIMIT); inodes of namespaces are far above it. */
-const LAST_PID = 4_194_304
-
-const asPid = (word: string): number | undefined => {
-  const number = /^[1-9][0-9]{0,6}$/.test(word) ? Number(word) : undefined
-  return number === undefined || number > LAST_PID ? undefined : number
-}
-
-const requirePid = (word: string): number => {
-  const pid = asPid(word)
-  if (pid === undefined) throw new UsageError(`cannot use "${word}": it is no process id`, 'See "tare ns --help".')
-  return pid
-}
 
 /** `4026531840` or `net:[4026531840]`. */
 const asInode = (word: string): number | undefined =>
@@ -42,14 +30,14 @@ const kindsOf = (words: readonly string[]): ReadonlySet<NamespaceKind> => {
 const select = (all: HostNamespaces, types: readonly string[], task: string | undefined): HostNamespaces => {
   const kinds = kindsOf(types)
   const inodes =
-    task === undefined ? undefined : new Set(Object.values(readNamespaces(requirePid(task))).map(({ inode }) => inode))
+    task === undefined ? undefined : new Set(Object.values(readNamespaces(parsePid(task))).map(({ inode }) => inode))
   const namespaces = all.namespaces.filter(({ kind, inode }) => kinds.has(kind) && inodes?.has(inode) !== false)
   const shown = new Set(namespaces.map(({ inode }) => inode))
   const sets = all.sets.filter((set) => Object.values(set.namespaces).some((inode) => shown.has(inode)))
   return { ...all, namespaces, sets }
 }
 
-const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`
+const json = (value: unknown): string => `${JSON.stringify(value, nullable, 2)}\n`
 
 const warnOfUnreadable = ({ unreadable }: HostNamespaces, terminal: Terminal): void => {
   if (unreadable === 0) return
@@ -149,7 +137,7 @@ export const ns: Command = command({
       showOne(hostNamespaces({ sockets: options.sockets }), inode, options.json === true, terminal)
       return 0
     }
-    const comparison = compareNamespaces(requirePid(first), second === undefined ? undefined : requirePid(second))
+    const comparison = compareNamespaces(parsePid(first), second === undefined ? undefined : parsePid(second))
     terminal.print(options.json === true ? json(comparison) : comparisonText(comparison, terminal))
     if (comparison.otherIs === 'reader' && options.json !== true) {
       terminal.warn('tare: PID 1 can not be looked at, so this process stands for the host')
