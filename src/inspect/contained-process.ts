@@ -1,14 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { parseAccounts } from '../engine/resolve-user.ts'
 import type { CgroupPaths } from '../linux/cgroup/layout.ts'
 import { parseCgroupPaths } from '../linux/cgroup/layout.ts'
 import type { IdMapping } from '../linux/idmap.ts'
 import { idInside, parseIdMap } from '../linux/idmap.ts'
+import { readNamespace } from '../linux/namespace.ts'
 import type { ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
 import { parseProcessStat, readUptime } from '../linux/process-stat.ts'
 import { statusIds, statusPids, statusRss } from '../linux/process-status.ts'
 import { COMMAND_LINE_LIMIT } from './processes.ts'
+import { userNames } from './user-names.ts'
 
 /** A process, seen from the host and from within. */
 export interface ContainedProcess {
@@ -53,29 +53,22 @@ export const mainCgroup = (paths: CgroupPaths): string => {
   return chosen ?? [...paths.values()].find((path) => path !== '/') ?? '/'
 }
 
-const namesOfUsers = (): ReadonlyMap<number, string> => {
-  const names = new Map<number, string>()
-  let text: string
-  try {
-    text = readFileSync('/etc/passwd', 'utf8')
-  } catch {
-    return names // then users are numbers
-  }
-  // The first of several names of an id counts, as for getpwuid(3).
-  for (const { id, name } of parseAccounts(text)) if (!names.has(id)) names.set(id, name)
-  return names
-}
+/** Every id is what it is. */
+const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295 }]
 
 /** Reads processes for display; what many have in common is read once. */
 export class ContainedProcessReader {
   readonly #now: number = Date.now()
   readonly #uptime: number = readUptime()
-  readonly #users: ReadonlyMap<number, string> = namesOfUsers()
+  readonly #users: ReadonlyMap<number, string> = userNames()
   readonly #maps: Map<number, readonly IdMapping[]> = new Map()
   readonly #withCgroups: boolean
 
   constructor(withCgroups: boolean) {
     this.#withCgroups = withCgroups
+    // The file of the reader's own user namespace would tell what its ids are outside of that.
+    const own = readNamespace('self', 'user')
+    if (own !== undefined) this.#maps.set(own.inode, SAME)
   }
 
   /**

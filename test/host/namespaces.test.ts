@@ -31,6 +31,8 @@ const skip = LACK ?? false
 /** The linux face, for code that runs in a process of its own. */
 const FACE = JSON.stringify(new URL('../../src/linux/index.js', import.meta.url).href)
 
+const LIBRARY = JSON.stringify(new URL('../../src/index.js', import.meta.url).href)
+
 /** A process, once it has written a line; ended when the test ends. */
 const start = async (t: TestContext, program: string, ...args: readonly string[]): Promise<ChildProcess> => {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -323,6 +325,18 @@ test('a process beside the one it comes from', { skip }, async (t) => {
     (['net', 'pid', 'user'] as const).map((kind) => [kind, inodeOf(inner, kind)]),
   )
   assert.equal(beside.other.uidMap, undefined)
+})
+
+test('ids are those of the reader, in whichever user namespace it is', { skip }, () => {
+  const code = `import(${LIBRARY}).then(({ compareNamespaces, findContainers }) => {
+    const { process: own } = compareNamespaces(process.pid, process.pid)
+    const all = findContainers({ host: true }).flatMap(({ processes }) => processes)
+    const listed = all.find(({ pid }) => pid === process.pid)
+    console.log(JSON.stringify([own.uid, own.uidInside, own.uidMap ?? null, listed.uid, listed.uidInside]))
+  })`
+  const through = ['--user', '--map-user=1000', process.execPath, '-e', code]
+  const { stdout } = spawnSync('unshare', through, { encoding: 'utf8' })
+  assert.equal(stdout, '[1000,1000,null,1000,1000]\n')
 })
 
 test('a process that has ended is none to compare with', { skip }, async (t) => {
