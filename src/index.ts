@@ -38,6 +38,8 @@ export type {
 } from './engine/options.ts'
 export type { Result, Usage } from './engine/program.ts'
 export { Program } from './engine/program.ts'
+export type { EnterOptions, IdMapOptions, LaunchOptions, UnshareOptions } from './engine/launch-options.ts'
+export { launch } from './engine/launch.ts'
 export { run } from './engine/run.ts'
 export type { Trace, TraceOptions } from './engine/trace/trace.ts'
 export { traceFiles } from './engine/trace/trace.ts'

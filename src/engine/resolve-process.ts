@@ -122,6 +122,11 @@ export const resolveEnv = (
     ...(tty ? { TERM: 'xterm' } : {}),
     ...given,
   }
+  return environmentOf(env)
+}
+
+/** `NAME=value` for each variable that has one. Throws {@link InputError} for what no environment can hold. */
+export const environmentOf = (env: Readonly<Record<string, string | undefined>>): readonly string[] => {
   const entries: string[] = []
   for (const name in env) {
     const value = env[name]

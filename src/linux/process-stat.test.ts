@@ -20,6 +20,7 @@ test('reads the fields of a stat file, in units that people use', () => {
     pgrp: 4230,
     session: 4229,
     tty: 34816,
+    foreground: 4230,
     isKernelThread: false,
     cpu: { user: 170_000, system: 50_000 },
     childrenCpu: { user: 1_000_000, system: 2_000_000 },

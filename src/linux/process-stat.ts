@@ -22,6 +22,8 @@ export interface ProcessStat {
   readonly session: number
   /** The device number of the terminal; 0 for none. */
   readonly tty: number
+  /** The process group that its terminal takes for the foreground; -1 for none. */
+  readonly foreground: number
   /** Whether it is a thread of the kernel (PF_KTHREAD). */
   readonly isKernelThread: boolean
   /** Microseconds of processor time, of all its threads, those that ended included. */
@@ -44,6 +46,7 @@ const PPID = 1
 const PGRP = 2
 const SESSION = 3
 const TTY = 4
+const TPGID = 5
 const FLAGS = 6
 const UTIME = 11
 const STIME = 12
@@ -76,6 +79,7 @@ export const parseProcessStat = (text: string): ProcessStat => {
     session: at(SESSION),
     // The kernel prints an unsigned number as a signed one.
     tty: at(TTY) >>> 0,
+    foreground: at(TPGID),
     isKernelThread: (at(FLAGS) & PF_KTHREAD) !== 0,
     cpu: { user: at(UTIME) * MICROSECONDS_PER_TICK, system: at(STIME) * MICROSECONDS_PER_TICK },
     childrenCpu: { user: at(CUTIME) * MICROSECONDS_PER_TICK, system: at(CSTIME) * MICROSECONDS_PER_TICK },

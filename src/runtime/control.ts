@@ -1,11 +1,12 @@
 import { receiveDescriptors } from '../linux/socket.ts'
 import { trySyscall } from '../linux/syscall.ts'
 
-/** native/plan.h: struct report, and its kinds; the last one is written by plans, for programs in other pid namespaces. */
+/** native/plan.h: struct report, and its kinds; the last two are written by plans: a program's id, and that it waits. */
 const MESSAGE_SIZE = 16
 const REPORT_FAILED = 1
 const REPORT_REFUSED = 2
 export const REPORT_PID = 3
+export const REPORT_READY = 4
 
 /** What the stage said of itself. */
 export interface Report {
@@ -19,6 +20,7 @@ export class Control {
   readonly fd: number
   #report: Report | undefined
   #pid: number | undefined
+  #ready = false
   #descriptor: number | undefined
 
   constructor(fd: number) {
@@ -35,6 +37,12 @@ export class Control {
   get pid(): number | undefined {
     this.#drain()
     return this.#pid
+  }
+
+  /** Whether it waits for us to set up its namespaces. */
+  get ready(): boolean {
+    this.#drain()
+    return this.#ready
   }
 
   /** The descriptor that came, if one did: it is the caller's to close, and given once. */
@@ -64,6 +72,7 @@ export class Control {
       const kind = view.getUint32(0, true)
       const step = view.getUint32(4, true)
       if (kind === REPORT_PID) this.#pid = step
+      if (kind === REPORT_READY) this.#ready = true
       if (kind === REPORT_FAILED || kind === REPORT_REFUSED)
         this.#report ??= { kind: kind === REPORT_FAILED ? 'failed' : 'refused', step, errno: view.getInt32(8, true) }
     }

@@ -80,8 +80,8 @@ const runHelper = async (program: string, pid: number, mappings: readonly IdMapp
 export const mapWithHelpers = async (pid: number, userNamespace: UserNamespace): Promise<void> => {
   if (userNamespace.kind === 'host') return
   const results = await Promise.allSettled([
-    runHelper('newuidmap', pid, userNamespace.uids),
-    runHelper('newgidmap', pid, userNamespace.gids),
+    ...(userNamespace.uids.length > 0 ? [runHelper('newuidmap', pid, userNamespace.uids)] : []),
+    ...(userNamespace.gids.length > 0 ? [runHelper('newgidmap', pid, userNamespace.gids)] : []),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }

@@ -68,8 +68,8 @@ const faultOf = (fault: Fault | undefined, phase: Phase): ((index: number) => nu
 const unshareWith = (unshare: Unshare, fault: Fault | undefined): Unshare =>
   fault?.kind === 'fail' && fault.phase === 'unshare' ? { ...unshare, flags: -fault.errno } : unshare
 
-/** If the stage has ended, it has said why: that is what the caller is told then. */
-const handOver = (control: number, descriptors: readonly number[]): void => {
+/** Lets a waiting stage go on, with descriptors. If it has ended, it has said why: that is what the caller is told then. */
+export const handOver = (control: number, descriptors: readonly number[]): void => {
   try {
     sendDescriptors(control, Uint8Array.of(1), descriptors, { operation: 'hand descriptors to the stage' })
   } catch (error) {

@@ -1,4 +1,4 @@
-// What the tests of the command line in a terminal share: a pseudoterminal with `tare` in it.
+// What the tests of the command line in a terminal share: a pseudoterminal with a program in it.
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, writeSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
@@ -14,22 +14,26 @@ export const NO_TERMINAL: string | false = existsSync(SETSID) ? false : `needs $
 
 const ICANON = 0o2
 
-/** `tare` in a terminal of its own, and a person in front of it. */
+/** A program, `tare` by default, in a terminal of its own, and a person in front of it. */
 export class Session {
   readonly peer: number
-  /** Of `tare` itself. */
+  /** Of the program itself. */
   readonly pid: number
   readonly status: Promise<number | string | null>
   readonly #master: number
   readonly #screen: ReadStream
   #text = ''
 
-  constructor(args: readonly string[], size = { rows: 24, columns: 80 }) {
+  constructor(
+    args: readonly string[],
+    size = { rows: 24, columns: 80 },
+    program: readonly string[] = [process.execPath, ...NODE_ARGS],
+  ) {
     this.#master = openPty().fd
     this.peer = openPtyPeer(this.#master)
     setWindowSize(this.#master, size)
     const { peer } = this
-    const child = spawn(SETSID, ['--ctty', '--wait', process.execPath, ...NODE_ARGS, ...args], {
+    const child = spawn(SETSID, ['--ctty', '--wait', ...program, ...args], {
       stdio: [peer, peer, peer],
       cwd: ROOT,
     })

@@ -1,0 +1,87 @@
+import { openPidfd, sendPidfdSignal, whenEnded } from '../../linux/pidfd.ts'
+import { packetSocketPair } from '../../linux/socket.ts'
+import { ARCHITECTURE, trySyscall } from '../../linux/syscall.ts'
+import { encodePlan } from '../../plan/encode.ts'
+import { TareError } from '../../linux/error.ts'
+import { Control } from '../control.ts'
+import { Descriptors } from '../descriptors.ts'
+import type { StageProcess } from '../stage.ts'
+import { handOver } from '../start.ts'
+import { finishStage, planDescriptor, startStage, stepTaken } from '../stage.ts'
+import { setupError } from '../running.ts'
+import { forgetNamespaces, setUpNamespaces } from './caller.ts'
+import type { LaunchPlan } from './plan.ts'
+import type { LaunchedProcess } from './launched.ts'
+import { Launched, whenFinished } from './launched.ts'
+
+const SIGKILL = 9
+
+const OPERATION = 'start the program'
+
+interface Attempt {
+  readonly plan: LaunchPlan
+  readonly planFd: number
+  readonly control: Control
+  readonly persisted: string[]
+}
+
+/** Why the stage ended before it had come as far as it should. */
+const failure = ({ plan, planFd, control }: Attempt, status: Parameters<typeof setupError>[3]): TareError =>
+  setupError(plan.stage, control, stepTaken(planFd), status) ?? new TareError({ operation: OPERATION })
+
+/** The process that the program is to be: the stage itself, or the child that it has cloned. */
+const programOf = async (attempt: Attempt, stage: StageProcess): Promise<LaunchedProcess> => {
+  const own = (): Promise<Awaited<ReturnType<typeof finishStage>>> => finishStage(stage)
+  if (!attempt.plan.spec.fork) return { pid: stage.pid, pidfd: stage.pidfd, finish: own }
+  const { status } = await own()
+  trySyscall('close', stage.pidfd)
+  const { pid } = attempt.control
+  if (pid === undefined) throw failure(attempt, status)
+  // It is our child, so its number is no other's until it has been waited for.
+  return { pid, pidfd: openPidfd(pid), finish: undefined }
+}
+
+/** Waits until the program's process has its namespaces, sets up what only we can, and lets it go on. */
+const attend = async ({ control, plan, persisted }: Attempt, process: LaunchedProcess): Promise<void> => {
+  if (!control.ready) await whenEnded(control.fd)
+  // It has failed, or is gone: its end will tell.
+  if (!control.ready) return
+  try {
+    await setUpNamespaces(plan.spec, process.pid, persisted)
+    handOver(control.fd, [])
+  } catch (error) {
+    sendPidfdSignal(process.pidfd, SIGKILL)
+    await whenFinished(process)
+    trySyscall('close', process.pidfd)
+    forgetNamespaces(persisted)
+    throw error
+  }
+}
+
+/**
+ * Carries out the plan of a launch. Resolves as soon as the program is on its way: whether it arrives,
+ * {@link Launched.ended} tells. If anything fails, nothing is left behind.
+ */
+export const startLaunch = async (
+  plan: LaunchPlan,
+  stdio: readonly [stdin: number, stdout: number, stderr: number],
+): Promise<Launched> => {
+  const descriptors = new Descriptors()
+  try {
+    const [ours, theirs] = packetSocketPair()
+    descriptors.add(ours)
+    descriptors.add(theirs)
+    const planFd = descriptors.add(planDescriptor(encodePlan(plan.stage, plan.data, ARCHITECTURE)))
+    const control = new Control(ours)
+    const attempt = { plan, planFd, control, persisted: [] }
+    const stage = startStage(0, [...stdio, theirs, planFd, ...plan.inherited])
+    descriptors.close(theirs)
+    const process = await programOf(attempt, stage)
+    if (plan.waits) await attend(attempt, process)
+    descriptors.release(ours)
+    descriptors.release(planFd)
+    return new Launched({ ...attempt, process })
+  } finally {
+    descriptors.closeAll()
+  }
+}
