@@ -9,10 +9,12 @@ const SET_IDS = 0o6000
 const SECOND = 1_000_000_000n
 const CAPABILITY = 'security.capability'
 const KEPT = (name: string): boolean =>
-  name === CAPABILITY || name === 'system.posix_acl_access' || name === 'system.posix_acl_default' || name.startsWith('user.')
+  name === CAPABILITY ||
+  name === 'system.posix_acl_access' ||
+  name === 'system.posix_acl_default' ||
+  name.startsWith('user.')
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : ''
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 /** What couldn't be kept of files' attributes, by what it is: their paths. */
 export class Losses {
@@ -53,7 +55,9 @@ const copyXattrs = (from: number, to: number, path: string, losses: Losses): voi
     } catch (error) {
       if (!(error instanceof TareError) || !['EPERM', 'EOPNOTSUPP'].includes(error.code)) throw error
       losses.note(
-        name === CAPABILITY ? 'file capabilities left out, as this user may not set them' : `attribute ${name} left out, as it can't be set there`,
+        name === CAPABILITY
+          ? 'file capabilities left out, as this user may not set them'
+          : `attribute ${name} left out, as it can't be set there`,
         path,
       )
     }
@@ -76,9 +80,10 @@ const attributeNames = (fd: number): readonly string[] => {
  */
 export const copyAttributes = (from: number, to: number, stats: Stats, path: string, losses: Losses): void => {
   const given = giveTo(to, stats)
-  if (!given) losses.note("owners not kept, as this user may not give files away", path)
+  if (!given) losses.note('owners not kept, as this user may not give files away', path)
   const setIds = stats.mode & SET_IDS
-  if (!given && setIds !== 0 && stats.isFile()) losses.note('set-user-id or set-group-id left out, as the owner is not kept', path)
+  if (!given && setIds !== 0 && stats.isFile())
+    losses.note('set-user-id or set-group-id left out, as the owner is not kept', path)
   fchmodSync(to, stats.mode & PERMISSIONS & ~(given ? 0 : SET_IDS))
   copyXattrs(from, to, path, losses)
   copyTimes(from, to, path)

@@ -1,8 +1,27 @@
 import type { Stats } from 'node:fs'
-import { closeSync, fstatSync, linkSync, lstatSync, mkdirSync, openSync, symlinkSync, writeFileSync, chmodSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  writeFileSync,
+  chmodSync,
+} from 'node:fs'
 import { ERRNO } from '../../linux/errno.ts'
 import { InputError, TareError } from '../../linux/error.ts'
-import { O_CREAT, O_EXCL, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, AT_FDCWD, AT_SYMLINK_FOLLOW } from '../../linux/fcntl.ts'
+import {
+  O_CREAT,
+  O_EXCL,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_RDWR,
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
+} from '../../linux/fcntl.ts'
 import { RESOLVE_NO_SYMLINKS } from '../../linux/open-how.ts'
 import { openat2 } from '../../linux/openat2.ts'
 import { fromNodeError } from '../../linux/proc.ts'
@@ -24,7 +43,7 @@ import { checkPlace, MARK, Workshop } from './place.ts'
  */
 export type BuildMethod = 'auto' | 'copy' | 'reflink' | 'hardlink'
 
-export const BUILD_METHODS: readonly BuildMethod[] = ['auto', 'copy', 'reflink', 'hardlink']
+const BUILD_METHODS: readonly BuildMethod[] = ['auto', 'copy', 'reflink', 'hardlink']
 
 export interface BuildOptions {
   /** The directory: absent, empty, or with `replace` one that was built before. */
@@ -60,17 +79,25 @@ const HINTS = {
 const MISTAKES = {
   copy: '',
   reflink: 'Its file system, or that of the root, shares no blocks (btrfs and xfs do), or they are two: choose copy.',
-  hardlink: 'Links are possible within one file system, and to files that this user may write to or owns (fs.protected_hardlinks, proc(5)): choose copy.',
+  hardlink:
+    'Links are possible within one file system, and to files that this user may write to or owns (fs.protected_hardlinks, proc(5)): choose copy.',
 } as const
 
 const openSource = (path: string, flags: number): number => {
   try {
     // The path has no links in it. One that has come there meanwhile is somebody's trick.
-    return openat2(path, { flags: flags | O_NONBLOCK, resolve: RESOLVE_NO_SYMLINKS })
+    return openat2(path, { flags, resolve: RESOLVE_NO_SYMLINKS })
   } catch (error) {
     if (!(error instanceof TareError)) throw error
     const hint = Object.entries(HINTS).find(([code]) => code === error.code)?.[1]
-    throw new TareError({ operation: 'read', target: path, errno: error.errno, syscall: error.syscall, hint, cause: error })
+    throw new TareError({
+      operation: 'read',
+      target: path,
+      errno: error.errno,
+      syscall: error.syscall,
+      hint,
+      cause: error,
+    })
   }
 }
 
@@ -155,10 +182,11 @@ class Builder {
 
   async #file(entry: FileEntry, target: string): Promise<void> {
     if (this.#method === 'hardlink') return this.#hardlink(entry, target)
-    const from = openSource(entry.source, O_RDONLY)
+    const from = openSource(entry.source, O_RDONLY | O_NONBLOCK)
     try {
       const stats = fstatSync(from)
-      if (!stats.isFile()) throw new TareError({ operation: 'read', target: entry.source, reason: 'it is no file any more' })
+      if (!stats.isFile())
+        throw new TareError({ operation: 'read', target: entry.source, reason: 'it is no file any more' })
       const key = `${stats.dev}:${stats.ino}`
       const place = this.#places.get(key)
       if (place === undefined) await this.#copy(entry, from, target, stats)
@@ -207,7 +235,13 @@ class Builder {
 
   #refused({ source }: FileEntry, syscall: string, errno: number): TareError {
     const method = this.#method === 'hardlink' ? 'hardlink' : 'reflink'
-    return new TareError({ operation: method === 'hardlink' ? 'link' : 'clone', target: source, syscall, errno, hint: MISTAKES[method] })
+    return new TareError({
+      operation: method === 'hardlink' ? 'link' : 'clone',
+      target: source,
+      syscall,
+      errno,
+      hint: MISTAKES[method],
+    })
   }
 }
 
@@ -235,7 +269,11 @@ const openDirectory = (path: string): number | undefined => {
 export const buildRoot = async (closure: Closure, options: BuildOptions): Promise<BuiltRoot> => {
   const { method = 'auto', replace = false, signal, output } = options
   if (!BUILD_METHODS.includes(method))
-    throw new InputError({ operation: 'build by', target: JSON.stringify(method), reason: `it is ${BUILD_METHODS.join(', ')}` })
+    throw new InputError({
+      operation: 'build by',
+      target: JSON.stringify(method),
+      reason: `it is ${BUILD_METHODS.join(', ')}`,
+    })
   signal?.throwIfAborted()
   const place = checkPlace(output, replace)
   const workshop = new Workshop(place)

@@ -33,7 +33,10 @@ const failed = ({ target }: Copy, call: string, errno: number): TareError =>
     target,
     syscall: call,
     errno,
-    hint: errno === ERRNO['ENOSPC'] || errno === ERRNO['EDQUOT'] ? 'Make room there, or build elsewhere; nothing is left of this try.' : undefined,
+    hint:
+      errno === ERRNO['ENOSPC'] || errno === ERRNO['EDQUOT']
+        ? 'Make room there, or build elsewhere; nothing is left of this try.'
+        : undefined,
   })
 
 /** Makes the one file share the other's blocks until either is changed; false where the file system can't (FICLONE, ioctl_ficlone(2)). */

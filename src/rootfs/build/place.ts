@@ -25,8 +25,7 @@ const HINTS = {
   EROFS: 'The file system is read-only: choose another place.',
 }
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : ''
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 const refuse = (output: string, reason: string, hint: string): never => {
   throw new InputError({ operation: 'build', target: output, reason, hint })
@@ -67,7 +66,11 @@ export const checkPlace = (output: string, replace: boolean): Place => {
   if (names.length === 0) return { path, state: 'empty' }
   if (!names.includes(MARK)) refuse(path, 'it is not empty', 'Choose a directory that is empty, or not there.')
   if (!replace)
-    refuse(path, 'a root was built there before', 'Say replace to have it replaced, with all that was put into it since.')
+    refuse(
+      path,
+      'a root was built there before',
+      'Say replace to have it replaced, with all that was put into it since.',
+    )
   return { path, state: 'ours' }
 }
 
@@ -75,7 +78,8 @@ const listNames = (path: string): readonly string[] => {
   try {
     return readdirSync(path)
   } catch (error) {
-    if (codeOf(error) === 'ENOTDIR') return refuse(path, 'it is no directory', 'Choose a directory that is empty, or not there.')
+    if (codeOf(error) === 'ENOTDIR')
+      return refuse(path, 'it is no directory', 'Choose a directory that is empty, or not there.')
     throw fromNodeError(error, 'list', path, HINTS)
   }
 }
@@ -114,7 +118,8 @@ export class Workshop {
     const flags = { absent: RENAME_NOREPLACE, empty: 0, ours: RENAME_EXCHANGE }[state]
     const result = trySyscall('renameat2', AT_FDCWD, this.path, AT_FDCWD, path, flags)
     // File systems that know no flags (EINVAL) have this left, which takes no place of anything but an empty directory.
-    if (result === -(ERRNO['EINVAL'] ?? 0) && state === 'absent') syscall(purpose, 'renameat2', AT_FDCWD, this.path, AT_FDCWD, path, 0)
+    if (result === -(ERRNO['EINVAL'] ?? 0) && state === 'absent')
+      syscall(purpose, 'renameat2', AT_FDCWD, this.path, AT_FDCWD, path, 0)
     else if (result < 0) throw new TareError({ ...purpose, syscall: 'renameat2', errno: -result })
     if (state === 'ours') removeTree(this.path)
     this.#close()

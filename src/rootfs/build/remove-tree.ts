@@ -2,8 +2,7 @@ import { chmodSync, closeSync, openSync, readdirSync, rmdirSync, unlinkSync } fr
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH } from '../../linux/fcntl.ts'
 import { fromNodeError } from '../../linux/proc.ts'
 
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error ? String(error.code) : ''
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 /**
  * Removes a directory with all below it. It goes by descriptors: whoever swaps a directory for a link meanwhile doesn't
