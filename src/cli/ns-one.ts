@@ -22,14 +22,13 @@ export const namespaceText = (
   namespace: HostNamespace,
   { style, lineWidth }: Pick<Terminal, 'style' | 'lineWidth'>,
 ): string => {
-  const { kind, inode, owner, parent, creator, holders, processes } = namespace
+  const { kind, inode, owner, parent, children, creator, holders, processes } = namespace
   const named = (wanted: number | undefined): string => {
     const found = namespaces.find((each) => each.inode === wanted)
     return found === undefined ? 'none, or out of sight' : namespaceName(found)
   }
   const isNested = kind === 'user' || kind === 'pid'
-  const below = (own: 'parent' | 'owner'): readonly string[] =>
-    namespaces.filter((each) => each[own] === inode && (each.kind === kind) === (own === 'parent')).map(namespaceName)
+  const owned = namespaces.filter((each) => each.owner === inode && each.kind !== 'user')
   const inIt = sets
     .filter((set) => set.namespaces[kind] === inode)
     .map(({ pids, first }) => `${pids.length === 1 ? pidText(first) : pidList(pids)}   ${first?.command ?? ''}`)
@@ -38,8 +37,8 @@ export const namespaceText = (
     ...list('owner', [named(owner)]),
     ...list('parent', isNested ? [named(parent)] : []),
     ...list('made by user', creator === undefined ? [] : [`${creator}`]),
-    ...list('children', below('parent')),
-    ...list('owns', below('owner')),
+    ...list('children', children.map(named)),
+    ...list('owns', owned.map(namespaceName)),
     ...list('processes', processes === 0 ? ['none'] : inIt),
     ...list('held by', holders.length > 0 || processes > 0 ? holders.map(holderText) : ['nothing that can be seen']),
   ]

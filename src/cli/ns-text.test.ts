@@ -30,7 +30,15 @@ const web: NamespaceProcess = {
   command: 'web "quoted" \\ \x1b[31m',
 }
 
-const NONE = { owner: undefined, parent: undefined, creator: undefined, first: undefined, holders: [], processes: 0 }
+const NONE = {
+  children: [],
+  owner: undefined,
+  parent: undefined,
+  creator: undefined,
+  first: undefined,
+  holders: [],
+  processes: 0,
+}
 
 const hostUser: HostNamespace = { ...NONE, kind: 'user', inode: 10, creator: 0, processes: 5, first: init }
 const ours: HostNamespace = {
@@ -39,10 +47,20 @@ const ours: HostNamespace = {
   inode: 20,
   owner: 10,
   parent: 10,
+  children: [21],
   creator: 0,
   holders: [{ by: 'child', kind: 'user', inode: 21 }],
 }
-const inner: HostNamespace = { ...ours, inode: 21, owner: 20, parent: 20, processes: 2, first: web, holders: [] }
+const inner: HostNamespace = {
+  ...ours,
+  children: [],
+  inode: 21,
+  owner: 20,
+  parent: 20,
+  processes: 2,
+  first: web,
+  holders: [],
+}
 const hostPid: HostNamespace = { ...NONE, kind: 'pid', inode: 11, owner: 10, processes: 5, first: init }
 const webPid: HostNamespace = { ...NONE, kind: 'pid', inode: 22, owner: 21, parent: 11, processes: 2, first: web }
 const net: HostNamespace = {
@@ -82,7 +100,7 @@ test('what holds a namespace, in few words', () => {
 
 test('the table: a line for each; control characters visible; no column that is empty', () => {
   assert.equal(
-    namespaceTable([webPid, ours]),
+    namespaceTable({ namespaces: [webPid, ours], sets: [] }, terminal),
     lines(
       String.raw`NS   TYPE   NPROCS   PID        USER         OWNER   PARENT   HELD BY             COMMAND`,
       String.raw`22   pid         2   1234 → 1   100000 → 0   21      11                           web "quoted" \ \x1b[31m`,
@@ -90,8 +108,18 @@ test('the table: a line for each; control characters visible; no column that is 
     ),
   )
   assert.equal(
-    namespaceTable([hostPid]),
+    namespaceTable({ namespaces: [hostPid], sets: [] }, terminal),
     lines('NS   TYPE   NPROCS   PID   USER   OWNER   COMMAND', '11   pid         5   1     root   10      /sbin/init'),
+  )
+})
+
+test('on a terminal the host’s own namespaces stand back', () => {
+  const style = { ...terminal.style, dim: (text: string) => `<${text}>`, bold: (text: string) => `*${text}*` }
+  const table = namespaceTable(HOST, { style, lineWidth: undefined }).split('\n')
+  assert.match(table[0] ?? '', /^\*NS .* COMMAND\*$/)
+  assert.deepEqual(
+    table.slice(1, -1).map((line) => line.slice(0, 4).trim()),
+    ['30', '<11>', '22', '<10>', '20', '21'],
   )
 })
 

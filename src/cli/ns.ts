@@ -42,8 +42,8 @@ const json = (value: unknown): string => `${JSON.stringify(value, nullable, 2)}\
 const warnOfUnreadable = ({ unreadable }: HostNamespaces, terminal: Terminal): void => {
   if (unreadable === 0) return
   const [count, theirs] = unreadable === 1 ? ['1 process', 'its'] : [`${unreadable} processes`, 'their']
-  const advice = process.geteuid?.() === 0 ? 'not even root of this user namespace may' : 'as root more is seen'
-  terminal.warn(`tare: ${count} can not be looked at, so ${theirs} namespaces may be missing: ${advice}`)
+  const advice = process.geteuid?.() === 0 ? '' : ': as root more is seen'
+  terminal.warn(`tare: ${count} can not be looked at, so ${theirs} namespaces may be missing${advice}`)
 }
 
 const showOne = (all: HostNamespaces, inode: number, isJson: boolean, terminal: Terminal): void => {
@@ -126,7 +126,7 @@ export const ns: Command = command({
       if (options.json === true) terminal.print(json(all))
       else if (options.dot === true) terminal.print(namespaceDot(all))
       else if (options.tree === true) terminal.print(namespaceTree(all.namespaces, terminal.lineWidth))
-      else terminal.print(namespaceTable(all.namespaces, terminal.lineWidth))
+      else terminal.print(namespaceTable(all, terminal))
       if (options.json !== true) warnOfUnreadable(all, terminal)
       return 0
     }

@@ -27,6 +27,7 @@ export class ProcessReader {
   /** The reader's user namespace. */
   readonly #own: number | undefined
   readonly #users: ReadonlyMap<number, string> = userNames()
+  readonly #names: Map<number, string> = new Map()
   readonly #known: Map<number, NamespaceProcess | undefined> = new Map()
 
   /** The directory stays the caller's. */
@@ -41,12 +42,15 @@ export class ProcessReader {
     return this.#known.get(pid)
   }
 
-  /** What it calls itself: 15 bytes at most. */
+  /** What it calls itself: 15 bytes at most, any but NUL; empty where it has ended. */
   name(pid: number): string {
+    const known = this.#names.get(pid)
+    if (known !== undefined) return known
     const process = this.#proc.open(pid)
-    const name = process?.read('comm')
+    const name = process?.read('comm')?.slice(0, -1) ?? ''
     process?.close()
-    return name?.slice(0, -1) ?? ''
+    this.#names.set(pid, name)
+    return name
   }
 
   #inside(process: ProcProcess, uid: number): number | undefined {

@@ -22,6 +22,8 @@ export interface HostNamespace extends NamespaceId {
   readonly owner: number | undefined
   /** For `user` and `pid` the namespace that it was made in, by inode. Undefined: none, or out of sight. */
   readonly parent: number | undefined
+  /** For `user` and `pid` the namespaces that were made in it, by inode. */
+  readonly children: readonly number[]
   /** For `user` the user id of who made it, as the reader's user namespace sees it. */
   readonly creator: number | undefined
   /** How many processes are in it. */
@@ -65,18 +67,26 @@ const holdersOf = (sighting: Sighting, processes: ProcessReader): readonly Names
   ]
 }
 
-/** The namespaces that are alive only by others, with those others: their children and what they own. */
-const heldByNamespaces = (namespaces: readonly HostNamespace[]): readonly HostNamespace[] => {
+/** With their children; and those that are alive only by others, with those others: their children and what they own. */
+const withRelated = (namespaces: readonly Omit<HostNamespace, 'children'>[]): readonly HostNamespace[] => {
+  const children = new Map<number, number[]>()
   const idle = new Map<number, NamespaceHolder[]>()
   for (const { inode, processes, holders } of namespaces) {
+    children.set(inode, [])
     if (processes === 0 && holders.length === 0) idle.set(inode, [])
   }
-  if (idle.size === 0) return namespaces
   for (const { kind, inode, owner, parent } of namespaces) {
-    if (parent !== undefined) idle.get(parent)?.push({ by: 'child', kind, inode })
+    if (parent !== undefined) {
+      children.get(parent)?.push(inode)
+      idle.get(parent)?.push({ by: 'child', kind, inode })
+    }
     if (owner !== undefined && owner !== parent) idle.get(owner)?.push({ by: 'owned', kind, inode })
   }
-  return namespaces.map((each) => ({ ...each, holders: idle.get(each.inode) ?? each.holders }))
+  return namespaces.map((each) => ({
+    ...each,
+    children: children.get(each.inode) ?? [],
+    holders: idle.get(each.inode) ?? each.holders,
+  }))
 }
 
 const byKindAndInode = (a: NamespaceId, b: NamespaceId): number =>
@@ -125,7 +135,7 @@ export const hostNamespaces = ({ sockets = false }: NamespaceSearch = {}): HostN
 }
 
 const describe = (survey: Survey, scan: ProcessScan, processes: ProcessReader): HostNamespaces => {
-  const found = [...survey.sightings.values()].map((sighting): HostNamespace => {
+  const found = [...survey.sightings.values()].map((sighting) => {
     const { kind, inode, owner, parent, creator, first } = sighting
     return {
       kind,
@@ -146,5 +156,5 @@ const describe = (survey: Survey, scan: ProcessScan, processes: ProcessReader): 
     }
     return { namespaces, pids, first: processes.read(pids[0] ?? 0) }
   })
-  return { namespaces: heldByNamespaces(found.toSorted(byKindAndInode)), sets, unreadable: scan.unreadable }
+  return { namespaces: withRelated(found.toSorted(byKindAndInode)), sets, unreadable: scan.unreadable }
 }

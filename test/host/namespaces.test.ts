@@ -116,6 +116,7 @@ test('nested user and pid namespaces have their parents, owners and ids of both 
   assert.deepEqual([user.parent, user.owner, user.creator], [above.inode, above.inode, 0])
   assert.deepEqual([above.parent, above.owner], [inodeOf(process.pid, 'user'), inodeOf(process.pid, 'user')])
   assert.deepEqual([pid.parent, pid.owner], [pidAbove.inode, user.inode])
+  assert.deepEqual([above.children, pidAbove.children, pid.children], [[user.inode], [pid.inode], []])
   assert.deepEqual([pidAbove.parent, pidAbove.owner], [inodeOf(process.pid, 'pid'), above.inode])
   // The second unshare(1) is in the first one's pid namespace, and in its own user namespace already.
   assert.deepEqual([above.processes, pidAbove.processes], [1, 1])
