@@ -132,6 +132,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: 'audit',
+    summary: 'show what really contains a process, wall by wall, and what is open',
+    load: async () => (await import('./audit.ts')).audit,
+  },
+  {
     name: 'demo',
     summary: 'show what a contained program sees beside what the host has',
     load: async () => (await import('./demo.ts')).demo,

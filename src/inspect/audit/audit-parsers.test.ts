@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseMountinfo } from '../../linux/mountinfo.ts'
+import { parseDevicesList } from './device-rules.ts'
+import { kindOf } from './files.ts'
+import { hostPaths } from './host-paths.ts'
+import { parseAccounts } from './host-view.ts'
+import { parseLabel } from './modules.ts'
+
+test('labels of security modules', () => {
+  assert.equal(parseLabel('\n'), undefined)
+  assert.deepEqual(parseLabel('docker-default (enforce)\n'), {
+    module: 'AppArmor',
+    text: 'docker-default (enforce)',
+    confined: true,
+  })
+  assert.equal(parseLabel('docker-default (complain)\n')?.confined, false)
+  assert.equal(parseLabel('unconfined\n')?.confined, false)
+  assert.deepEqual(parseLabel('system_u:system_r:container_t:s0:c1,c2\0'), {
+    module: 'SELinux',
+    text: 'system_u:system_r:container_t:s0:c1,c2',
+    confined: true,
+  })
+  assert.equal(parseLabel('system_u:system_r:spc_t:s0\0')?.confined, false)
+  fc.assert(fc.property(fc.string(), (text) => void parseLabel(text)))
+})
+
+test('accounts by id, the first of several', () => {
+  const accounts = parseAccounts(
+    'root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n# none\nbroken\nann:x:1000:1000::/:\n',
+  )
+  assert.deepEqual([...accounts], [[0, 'root'], [1000, 'ann']]) // prettier-ignore
+})
+
+test('device rules of version 1', () => {
+  assert.deepEqual(parseDevicesList('a *:* rwm\n'), [{ type: 'a', major: undefined, minor: undefined, access: 'rwm' }])
+  assert.deepEqual(parseDevicesList('c 1:3 rwm\nc 136:* rw\nb 8:0 r\nnonsense\n'), [
+    { type: 'c', major: 1, minor: 3, access: 'rwm' },
+    { type: 'c', major: 136, minor: undefined, access: 'rw' },
+    { type: 'b', major: 8, minor: 0, access: 'r' },
+  ])
+})
+
+const HOST = parseMountinfo(`27 1 254:0 / / rw - ext4 /dev/vda rw
+28 27 0:25 / /run rw - tmpfs tmpfs rw
+29 27 254:1 /@home /home rw - btrfs /dev/vdb rw
+30 27 0:6 / /dev rw - devtmpfs devtmpfs rw
+31 27 0:30 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw
+`)
+
+const seen = (text: string): readonly (readonly [string, string, boolean])[] =>
+  hostPaths(parseMountinfo(text), HOST).map(({ mount, path, readOnly }) => [mount.mountPoint, path, readOnly])
+
+test('files of the host are known by file system and directory', () => {
+  assert.deepEqual(
+    seen(`1 0 0:30 / / rw - overlay overlay rw
+2 1 0:40 / /tmp rw - tmpfs tmpfs rw
+3 1 254:0 /etc/hosts /etc/hosts ro - ext4 /dev/vda rw
+4 1 0:25 /docker.sock /run/docker.sock rw - tmpfs tmpfs rw
+5 1 254:1 /@home/ann /work rw - btrfs /dev/vdb ro
+6 1 0:6 / /dev rw - devtmpfs devtmpfs rw
+7 1 254:0 / /host rw - ext4 /dev/vda rw
+8 1 254:1 /@other /other rw - btrfs /dev/vdb rw
+`),
+    [
+      ['/', '/var/lib/docker/overlay2/x/merged', false],
+      ['/etc/hosts', '/etc/hosts', true],
+      ['/run/docker.sock', '/run/docker.sock', false],
+      ['/work', '/home/ann', true],
+      ['/host', '/', false],
+    ],
+  )
+})
+
+test('a mount that lies below another at the same place is not in sight', () => {
+  assert.deepEqual(
+    seen(`1 0 254:0 /srv/a / rw - ext4 /dev/vda rw
+2 1 254:0 /etc /mnt rw - ext4 /dev/vda rw
+3 1 0:41 / /mnt rw - tmpfs tmpfs rw
+`),
+    [['/', '/srv/a', false]],
+  )
+})
+
+test('places of the host, by what it means to reach them', () => {
+  for (const [path, kind] of [
+    ['/', 'whole'],
+    ['/home', 'broad'],
+    ['/home/ann/project', 'other'],
+    ['/etc', 'trusted'],
+    ['/etc/shadow', 'trusted'],
+    ['/etcetera', 'other'],
+    ['/etc/ssl/certs', 'public'],
+    ['/usr/lib', 'programs'],
+    ['/var/lib/docker/containers/1/hosts', 'engine'],
+    ['/home/ann/.local/share/containers/storage/overlay', 'engine'],
+    ['/sys/fs/cgroup', 'kernel'],
+  ] as const)
+    assert.equal(kindOf(path), kind, path)
+})

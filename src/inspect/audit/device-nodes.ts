@@ -1,0 +1,80 @@
+import { readdirSync } from 'node:fs'
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../linux/fcntl.ts'
+import type { FileStatus } from '../../linux/file-status.ts'
+import { S_IFBLK, S_IFCHR, S_IFMT, fileStatus } from '../../linux/file-status.ts'
+import { filesystemStatus } from '../../linux/statfs.ts'
+import { trySyscall } from '../../linux/syscall.ts'
+import { isDirectory, servedOnTheWay, tryReach } from './reach.ts'
+import type { Subject } from './subject.ts'
+
+/** A device node that the process sees. */
+export interface DeviceNode {
+  /** Below /dev. */
+  readonly name: string
+  readonly type: 'b' | 'c'
+  readonly status: FileStatus
+  /** Whether the mount lets device nodes work. */
+  readonly works: boolean
+}
+
+/** The most entries that are looked at: a process may make as many as it likes. */
+const MOST = 4096
+const DEEPEST = 3
+
+interface Walk {
+  left: number
+  readonly nodes: DeviceNode[]
+}
+
+const namesIn = (directory: number): readonly string[] => {
+  // O_PATH opens nothing, and can't be listed: it is opened once more, as the directory that it is.
+  const fd = trySyscall('openat', directory, '.', O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+  if (fd < 0) return []
+  try {
+    return readdirSync(`/proc/self/fd/${fd}`)
+  } finally {
+    trySyscall('close', fd)
+  }
+}
+
+const walk = (state: Walk, directory: number, prefix: string, depth: number, subject: Subject): void => {
+  for (const name of namesIn(directory)) {
+    if (state.left-- <= 0) return
+    if (servedOnTheWay(subject.mounts, `/dev/${prefix}${name}`) !== undefined) continue
+    const fd = tryReach(directory, name)
+    if (fd < 0) continue
+    try {
+      const status = fileStatus({ dirfd: fd, path: '' })
+      const type = status.mode & S_IFMT
+      if (type === S_IFBLK || type === S_IFCHR)
+        state.nodes.push({
+          name: prefix + name,
+          type: type === S_IFBLK ? 'b' : 'c',
+          status,
+          works: !filesystemStatus(fd).nodev,
+        })
+      else if (isDirectory(status) && depth < DEEPEST) walk(state, fd, `${prefix}${name}/`, depth + 1, subject)
+    } finally {
+      trySyscall('close', fd)
+    }
+  }
+}
+
+/**
+ * The device nodes below /dev of a process, without following a link or opening one. Undefined where /dev can't be
+ * entered; `complete` is false where there were too many entries.
+ */
+export const deviceNodes = (
+  subject: Subject,
+): { readonly nodes: readonly DeviceNode[]; readonly complete: boolean } | undefined => {
+  if (servedOnTheWay(subject.mounts, '/dev') !== undefined) return undefined
+  const directory = tryReach(subject.root, '/dev')
+  if (directory < 0) return undefined
+  const state: Walk = { left: MOST, nodes: [] }
+  try {
+    walk(state, directory, '', 1, subject)
+  } finally {
+    trySyscall('close', directory)
+  }
+  return { nodes: state.nodes, complete: state.left >= 0 }
+}

@@ -1,0 +1,137 @@
+import { hasCapability } from '../../linux/capability.ts'
+import type { FileStatus } from '../../linux/file-status.ts'
+import { fileStatus } from '../../linux/file-status.ts'
+import type { MountInfo } from '../../linux/mountinfo.ts'
+import { FILESYSTEM_MAGIC, filesystemStatus } from '../../linux/statfs.ts'
+import type { Finding } from './finding.ts'
+import { Findings } from './finding.ts'
+import { isReadOnly } from './host-paths.ts'
+import type { KernelPath } from './kernel-paths.ts'
+import { CONTROL_FILESYSTEMS, KERNEL_PATHS } from './kernel-paths.ts'
+import { lookAt, mayRead, maySet, mayWrite } from './reach.ts'
+import type { Subject } from './subject.ts'
+import { isHostUser } from './subject.ts'
+
+const REMEDY =
+  'Mask it or make it read-only: tare run does, and docker unless --privileged or --security-opt systempaths=unconfined is given.'
+
+/** How a file of the kernel's is found in one mount. `absent`: the kernel has none of that name. */
+type Seen = 'absent' | 'masked' | 'read-only' | 'denied' | 'open'
+
+const judge = (subject: Subject, { filesystem, by, path, takes }: KernelPath, fd: number): Seen => {
+  const { magic, readOnly } = filesystemStatus(fd)
+  if (magic !== FILESYSTEM_MAGIC[filesystem] && magic !== FILESYSTEM_MAGIC.binfmt_misc) return 'masked'
+  if (by === 'write' && readOnly) return 'read-only'
+  if (takes !== undefined && !(isHostUser(subject) && hasCapability(subject.capabilities.effective, takes)))
+    return 'denied'
+  const status: FileStatus = fileStatus({ dirfd: fd, path: '' })
+  const may = by === 'read' ? mayRead : path.startsWith('sys/') ? maySet : mayWrite
+  return may(subject, status) ? 'open' : 'denied'
+}
+
+const isMountedWhole =
+  (filesystem: string) =>
+  (mount: MountInfo): boolean =>
+    mount.type === filesystem && mount.root === '/'
+
+/** All places where a process sees one file, and how. */
+const seen = (subject: Subject, each: KernelPath): readonly { readonly place: string; readonly seen: Seen }[] => {
+  const mounts = subject.mounts.filter(isMountedWhole(each.filesystem))
+  const places = [...new Set(mounts.map(({ mountPoint }) => `${mountPoint.replace(/\/$/, '')}/${each.path}`))]
+  return places.map((place) => ({ place, seen: lookAt(subject, place, (fd) => judge(subject, each, fd)) ?? 'absent' }))
+}
+
+const auditPaths = (subject: Subject, findings: Findings): void => {
+  const closed = new Map<Seen, string[]>()
+  for (const each of KERNEL_PATHS)
+    for (const { place, seen: how } of seen(subject, each)) {
+      if (how === 'open')
+        findings.open(each.path, `${place} can be ${by(each)}`, {
+          severity: each.severity,
+          why: each.why,
+          remedy: REMEDY,
+        })
+      else if (how !== 'absent') closed.set(how, [...(closed.get(how) ?? []), place])
+    }
+  const words = {
+    masked: 'hidden',
+    'read-only': 'read-only',
+    denied: 'closed to its ids',
+    absent: '',
+    open: '',
+  } as const
+  for (const [how, places] of closed) findings.holds(how, `${words[how]}: ${places.join(', ')}`)
+}
+
+const by = ({ by: way }: KernelPath): string => (way === 'write' ? 'written to' : 'read')
+
+/** proc(5) of another pid namespace shows processes that aren't its own. */
+const auditProc = (subject: Subject, findings: Findings): void => {
+  const proc = subject.mounts.filter(isMountedWhole('proc'))
+  if (proc.length === 0) findings.holds('no-proc', 'no proc is mounted')
+  const hosts = subject.host.mounts.filter(isMountedWhole('proc'))
+  const same = proc.find((mount) => hosts.some(({ major, minor }) => mount.major === major && mount.minor === minor))
+  if (same === undefined || subject.namespaces.pid?.shared === true) return
+  findings.open('host-proc', `${same.mountPoint} is the proc of the host`, {
+    severity:
+      isHostUser(subject) && hasCapability(subject.capabilities.effective, 'CAP_SYS_PTRACE') ? 'escape' : 'weakness',
+    why: "It shows the host's processes; /proc/PID/root and /proc/PID/mem of those that it may trace lead out.",
+    remedy: 'Mount a proc of its own pid namespace: tare run and docker do; unshare --mount-proc.',
+  })
+}
+
+const auditControls = (subject: Subject, findings: Findings): void => {
+  for (const mount of subject.mounts) {
+    const [severity, why] = CONTROL_FILESYSTEMS[mount.type] ?? []
+    if (severity === undefined || why === undefined) continue
+    const may = lookAt(subject, mount.mountPoint, (fd) => mayRead(subject, fileStatus({ dirfd: fd, path: '' })))
+    if (may === false) findings.holds(mount.type, `${mount.mountPoint} (${mount.type}) is closed to its ids`)
+    else
+      findings.open(mount.type, `${mount.mountPoint} (${mount.type}${isReadOnly(mount) ? ', read-only' : ''})`, {
+        severity: isReadOnly(mount) && severity === 'escape' ? 'weakness' : severity,
+        why,
+        remedy: 'Leave out --privileged and mounts of /sys; tare run mounts none of it.',
+      })
+  }
+}
+
+const auditCgroups = (subject: Subject, findings: Findings): void => {
+  const writable = subject.mounts.filter((mount) => {
+    if (mount.type !== 'cgroup' && mount.type !== 'cgroup2') return false
+    if (isReadOnly(mount)) return false
+    const file = `${mount.mountPoint.replace(/\/$/, '')}/cgroup.procs`
+    return lookAt(subject, file, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) === true
+  })
+  if (writable.length === 0) {
+    findings.holds('cgroup-files', 'no control group can be written to')
+    return
+  }
+  const places = writable.map(({ mountPoint }) => mountPoint).join(', ')
+  const agent = writable.find(
+    ({ type, mountPoint }) =>
+      type === 'cgroup' &&
+      lookAt(subject, `${mountPoint}/release_agent`, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) ===
+        true,
+  )
+  if (agent !== undefined && isHostUser(subject) && hasCapability(subject.capabilities.effective, 'CAP_SYS_ADMIN'))
+    findings.open('release_agent', `${agent.mountPoint}/release_agent can be written to`, {
+      severity: 'escape',
+      why: 'The kernel starts the program named there as root of the host when a group empties (CVE-2022-0492).',
+      remedy: 'Mount control groups read-only, with a cgroup namespace: tare run, docker --cgroupns=private.',
+    })
+  findings.partial('cgroup-files', `control groups can be written to: ${places}`, {
+    severity: 'weakness',
+    why: 'It can lift limits that are set there, and move into groups without.',
+    remedy: 'Mount control groups read-only: tare run and docker do.',
+  })
+}
+
+/** Which files of /proc, /sys and the like it can use to reach the kernel of the host. */
+export const auditKernel = (subject: Subject): readonly Finding[] => {
+  const findings = new Findings('kernel')
+  auditProc(subject, findings)
+  auditPaths(subject, findings)
+  auditControls(subject, findings)
+  auditCgroups(subject, findings)
+  return findings.list
+}

@@ -1,0 +1,65 @@
+import { hasCapability } from '../../linux/capability.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../linux/fcntl.ts'
+import type { FileStatus } from '../../linux/file-status.ts'
+import { fileStatus } from '../../linux/file-status.ts'
+import { trySyscall } from '../../linux/syscall.ts'
+import type { Finding } from './finding.ts'
+import { Findings } from './finding.ts'
+import { servedOnTheWay } from './reach.ts'
+import type { Subject } from './subject.ts'
+import { isShared } from './subject.ts'
+
+/** Whether two looks were at the same file, on the same mount. */
+export const isSameFile = (a: FileStatus, b: FileStatus): boolean =>
+  a.mount === b.mount && a.inode === b.inode && a.device.major === b.device.major && a.device.minor === b.device.minor
+
+/** A descriptor (O_PATH) of the directory above one, as the tree of its own mounts has it; a negative errno. Close it. */
+export const tryParent = (fd: number): number => trySyscall('openat', fd, '..', O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+
+/** Whether there is nothing above a directory in its mount namespace; undefined where that may not be seen. */
+const isTop = (directory: number): boolean | undefined => {
+  const above = tryParent(directory)
+  if (above < 0) return undefined
+  try {
+    return isSameFile(fileStatus({ dirfd: above, path: '' }), fileStatus({ dirfd: directory, path: '' }))
+  } finally {
+    trySyscall('close', above)
+  }
+}
+
+const PIVOT = 'Use pivot_root(2), as tare run and docker do, or drop CAP_SYS_CHROOT.'
+
+/** Whether its root directory is the top of what is mounted, or a directory in it from which chroot(2) leads out. */
+export const auditRoot = (subject: Subject): readonly Finding[] => {
+  const findings = new Findings('root')
+  const own = fileStatus({ dirfd: subject.root, path: '' })
+  const isHosts = isSameFile(own, fileStatus({ dirfd: subject.host.root, path: '' }))
+  if (isHosts) {
+    findings.open('host-root', 'its root directory is that of the host', {
+      severity: 'escape',
+      why: 'All files of the host are in sight; only their permissions stand before them.',
+      remedy: 'Give it a root of its own: tare run, or tare chroot.',
+    })
+    return findings.list
+  }
+  const top = servedOnTheWay(subject.mounts, '/') === undefined ? isTop(subject.root) : undefined
+  const shared = isShared(subject, 'mnt')
+  const reached = subject.capabilities.permitted | subject.capabilities.bounding
+  if (top === undefined) findings.unknown('root', 'its root directory is served by a program, or may not be entered')
+  else if (top && !shared)
+    findings.holds('pivot', 'its root directory is the top of its own mounts: there is nothing above it')
+  else if (top) findings.holds('top', 'its root directory is the top of the mounts')
+  else if (hasCapability(subject.capabilities.permitted, 'CAP_SYS_CHROOT'))
+    findings.open('chroot', 'its root directory was set by chroot(2), and it may call chroot(2) itself', {
+      severity: shared ? 'escape' : 'weakness',
+      why: 'A second chroot(2) lets go of the first: from there ".." leads up to the real root.',
+      remedy: PIVOT,
+    })
+  else
+    findings.partial('chroot', 'its root directory was set by chroot(2)', {
+      severity: hasCapability(reached, 'CAP_SYS_CHROOT') && !subject.status.noNewPrivs ? 'weakness' : 'note',
+      why: 'What lies above it is still mounted: a directory that is open, or CAP_SYS_CHROOT, leads there.',
+      remedy: PIVOT,
+    })
+  return findings.list
+}
