@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isRoot, NOBODY, NO_CONTAINERS, startTare, tare } from './tare.ts'
 
 const needsRoot = isRoot ? false : 'needs root'
@@ -96,7 +97,7 @@ test('what a process calls itself can not drive the terminal', async (t) => {
   t.after(() => child.kill('SIGKILL'))
   await once(child, 'spawn')
   const name = (): string => spawnSync('cat', [`/proc/${child.pid}/cmdline`], { encoding: 'utf8' }).stdout
-  while (!name().startsWith('evil')) await new Promise((resolve) => void setTimeout(resolve, 10))
+  while (!name().startsWith('evil')) await sleep(10)
   const { stdout } = tare(['audit', String(child.pid)])
   assert.match(stdout, /^process \d+: evil\\x1b\[2J\\x0averdict: contained 1000\n/)
 })

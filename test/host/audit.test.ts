@@ -54,7 +54,7 @@ test('a container with limits is contained', { skip }, async (t) => {
     [],
   )
   assert.equal(found.verdict, 'contained')
-  assert.match(findingOf(found, 'limits', 'memory').found, /64 MiB/)
+  assert.match(findingOf(found, 'limits', 'memory').found, /64MiB/)
   assert.match(findingOf(found, 'limits', 'pids').found, /20/)
   assert.match(findingOf(found, 'limits', 'cpus').found, /0\.5/)
 })
