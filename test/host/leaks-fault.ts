@@ -195,10 +195,10 @@ export const killAtStageSteps = async ({ plan, host }: Subject): Promise<Pick<Tr
   const [first] = plan.stage
   assert.ok(first !== undefined)
   const before: Fault = { kind: 'kill', phase: 'unshare', index: 0 }
-  const outcome = await outcomeOf({ plan, host }, before, 'before the stage', (running) =>
+  const unready = await outcomeOf({ plan, host }, before, 'before the stage', (running) =>
     waitFor(() => stateOf(running.pid) === 'S', 'the process to wait'),
   )
-  assertFailed(outcome, first, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', 'before')
+  assertFailed(unready, first, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', 'before')
   let killed = 0
   for (const [index, step] of plan.stage.entries()) {
     const of = `step ${index} (${step.what}) killed`
