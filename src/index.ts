@@ -43,6 +43,8 @@ export type {
 export type { Result, Usage } from './engine/program.ts'
 export { Program } from './engine/program.ts'
 export type { EnterOptions, IdMapOptions, LaunchOptions, UnshareOptions } from './engine/launch-options.ts'
+export type { CapabilityLaunchOptions } from './engine/launch-capabilities.ts'
+export { launchCapabilities } from './engine/launch-capabilities.ts'
 export { launch } from './engine/launch.ts'
 export { run } from './engine/run.ts'
 export type { Trace, TraceOptions } from './engine/trace/trace.ts'

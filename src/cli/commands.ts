@@ -120,6 +120,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         load: async () => (await import('./cap-rm.ts')).capRm,
       },
       {
+        name: 'run',
+        summary: 'start a program with chosen capabilities',
+        load: async () => (await import('./cap-run.ts')).capRun,
+      },
+      {
         name: 'diff',
         summary: 'show in what two processes differ',
         load: async () => (await import('./cap-diff.ts')).capDiff,

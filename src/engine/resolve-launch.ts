@@ -1,4 +1,6 @@
-import { ALL_CAPABILITIES, NO_CAPABILITIES, capabilityNames } from '../linux/capability.ts'
+import type { ProcessCapabilities } from '../linux/capability.ts'
+import { NO_CAPABILITIES, capabilityNames } from '../linux/capability.ts'
+import { kernelCapabilities } from '../linux/capability-list.ts'
 import { readProcessCapabilities } from '../linux/process-capability.ts'
 import { InputError } from '../linux/error.ts'
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from '../linux/fcntl.ts'
@@ -59,17 +61,18 @@ const identityOf = (options: LaunchOptions, entered: ResolvedEnter | undefined):
   return { uid, gid, groups, groupsIfAllowed: groups !== undefined && !asked }
 }
 
-const ALL = {
-  bounding: ALL_CAPABILITIES,
-  permitted: ALL_CAPABILITIES,
+/** Of a process that has come into another user namespace (user_namespaces(7)). */
+const allCapabilities = (): Pick<ProcessCapabilities, 'bounding' | 'permitted' | 'inheritable'> => ({
+  bounding: kernelCapabilities(),
+  permitted: kernelCapabilities(),
   inheritable: NO_CAPABILITIES,
-} as const
+})
 
 /** Checks what the kernel would refuse with a bare EPERM, and says whether it takes CAP_SETPCAP. */
 const capabilitiesOf = (
   options: LaunchOptions,
   kinds: readonly NamespaceKind[],
-): Pick<LaunchSpec, 'capabilities' | 'securebits' | 'setpcap'> => {
+): Pick<LaunchSpec, 'capabilities' | 'dropped' | 'securebits' | 'setpcap'> => {
   const { capabilities, securebits } = options
   const mask = securebits === undefined ? undefined : securebitsMask(securebits)
   if (capabilities !== undefined) {
@@ -82,12 +85,11 @@ const capabilitiesOf = (
       if (wrong !== 0n)
         throw new InputError({ operation: `make ${what}`, target: capabilityNames(wrong).join(', '), reason })
   }
-  // In another user namespace all is permitted, nothing inheritable, and the bounding set whole (user_namespaces(7)).
-  const now = kinds.includes('user') ? ALL : readProcessCapabilities()
-  const drops = capabilities !== undefined && (now.bounding & ~capabilities.bounding) !== 0n
+  const now = kinds.includes('user') ? allCapabilities() : readProcessCapabilities()
+  const dropped = capabilities === undefined ? NO_CAPABILITIES : now.bounding & ~capabilities.bounding
   const adds = capabilities !== undefined && (capabilities.inheritable & ~(now.inheritable | now.permitted)) !== 0n
   const changes = mask !== undefined && mask !== securebitsMask(getSecurebits())
-  return { capabilities, securebits: mask, setpcap: drops || adds || changes }
+  return { capabilities, dropped, securebits: mask, setpcap: dropped !== NO_CAPABILITIES || adds || changes }
 }
 
 const checkUmask = (umask: number | undefined): number | undefined => {

@@ -1,5 +1,10 @@
 import { CAPABILITIES } from '../../linux/capability-table.ts'
-import { capabilityNumber, encodeCapabilityData, encodeCapabilityHeader } from '../../linux/capability.ts'
+import {
+  capabilityNames,
+  capabilityNumber,
+  encodeCapabilityData,
+  encodeCapabilityHeader,
+} from '../../linux/capability.ts'
 import type { CapabilitySet, CapabilityState } from '../../linux/capability.ts'
 import { PR_SET_SECUREBITS } from '../../linux/prctl.ts'
 import type { Data } from '../../plan/step.ts'
@@ -154,16 +159,10 @@ const planSets = (context: LaunchContext): void => {
   stage.call({ what: 'clear the ambient capabilities' }, 'prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0])
   for (const { number, name } of CAPABILITIES)
     if (has(capabilities.ambient, number)) raiseAmbient(context, name, number, false)
-  for (const { number, name } of CAPABILITIES) {
-    if (has(capabilities.bounding, number)) continue
-    const end = stage.label()
-    stage.call(
-      { what: `give up ${name}`, why: 'for good: it leaves the bounding set', hints: BOUNDING_HINTS },
-      'prctl',
-      [PR_CAPBSET_DROP, named(number, name), 0, 0, 0],
-      [{ errno: EINVAL, to: end }],
-    )
-    stage.place(end)
+  for (const word of capabilityNames(spec.dropped)) {
+    const number = CAPABILITIES.find(({ name }) => name === word)?.number ?? Number(word)
+    const words = { what: `give up ${word}`, why: 'for good: it leaves the bounding set', hints: BOUNDING_HINTS }
+    stage.call(words, 'prctl', [PR_CAPBSET_DROP, named(number, word), 0, 0, 0])
   }
   planSecurebits(context)
   if (spec.setpcap) setState(context, capabilities, 'set the capabilities', 'for good')

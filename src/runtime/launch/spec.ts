@@ -1,7 +1,7 @@
 import type { IdMapping } from '../../linux/idmap.ts'
 import type { Propagation } from '../../linux/mount-flags.ts'
 import type { NamespaceKind } from '../../linux/namespace.ts'
-import type { ProcessCapabilities } from '../../linux/capability.ts'
+import type { CapabilitySet, ProcessCapabilities } from '../../linux/capability.ts'
 
 /** One setns(2): a descriptor of a namespace, or a pidfd, and of which kinds. */
 export interface EnterSpec {
@@ -73,6 +73,8 @@ export interface LaunchSpec {
   readonly groupsIfAllowed: boolean
   /** All five sets, as they are to be when the program begins; undefined: whatever they come to be. */
   readonly capabilities: ProcessCapabilities | undefined
+  /** What has to be taken from the bounding set. What isn't in it can be left alone, which takes no privilege. */
+  readonly dropped: CapabilitySet
   /** What is permitted becomes ambient too, and so outlives the exec of a program that root doesn't run. */
   readonly keepCapabilities: boolean
   readonly securebits: number | undefined
