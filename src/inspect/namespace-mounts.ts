@@ -4,10 +4,14 @@ import { parseMountinfoLine } from '../linux/mountinfo.ts'
 import type { NamespaceId } from '../linux/namespace.ts'
 import { NAMESPACE_KINDS, parseNamespaceId } from '../linux/namespace.ts'
 import { fromNodeError } from '../linux/proc.ts'
+import { eachMountOf } from '../linux/statmount.ts'
 import type { Companions } from './namespace-processes.ts'
-import type { Survey } from './namespace-survey.ts'
+import type { Place, Survey } from './namespace-survey.ts'
 
 const PASSING = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'EINVAL'])
+/** linux/magic.h */
+const NSFS_MAGIC = 0x6e_73_66_73
+
 const MNT = NAMESPACE_KINDS.indexOf('mnt')
 
 /** What a read below /proc returns; undefined where the process has ended or may not be looked into. */
@@ -67,11 +71,22 @@ export const surveyMounts = (survey: Survey, companions: Iterable<Companions>): 
   for (const [inode, tasks] of tasksByMountNamespace(survey, companions)) {
     const viewer = viewerOf(tasks)
     const text = viewer && ifReadable('read the mounts of', `${viewer}/mountinfo`, (path) => readFileSync(path, 'utf8'))
-    for (const { path, id } of namespaceMounts(text ?? '')) {
-      const { mounts } = survey.see(id.kind, id.inode, () => ({ at: 'mount', root: `${viewer}/root`, path }))
-      const known = mounts.get(path)
-      if (known === undefined) mounts.set(path, [inode])
-      else if (known.at(-1) !== inode) known.push(inode)
+    for (const mount of namespaceMounts(text ?? '')) {
+      seeMount(survey, inode, mount, { at: 'mount', root: `${viewer}/root`, path: mount.path })
     }
   }
 }
+
+const seeMount = (survey: Survey, mountNamespace: number, { path, id }: NamespaceMount, place?: Place): void => {
+  const { mounts } = survey.see(id.kind, id.inode, () => place)
+  const known = mounts.get(path)
+  if (known === undefined) mounts.set(path, [mountNamespace])
+  else if (known.at(-1) !== mountNamespace) known.push(mountNamespace)
+}
+
+/** Adds the namespaces whose files are mounted in a mount namespace that no task is in, from a descriptor of it. */
+export const surveyIdleMounts = (survey: Survey, mountNamespace: number, fd: number): void =>
+  eachMountOf(fd, ({ magic, root, mountPoint }) => {
+    const id = magic === NSFS_MAGIC ? parseNamespaceId(root) : undefined
+    if (id !== undefined) seeMount(survey, mountNamespace, { path: mountPoint, id })
+  })

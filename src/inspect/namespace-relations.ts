@@ -1,5 +1,6 @@
 import type { NamespaceKind } from '../linux/namespace.ts'
 import { namespaceOwnerUid, openOwnerNamespace, openParentNamespace } from '../linux/namespace.ts'
+import { surveyIdleMounts } from './namespace-mounts.ts'
 import { inodeOf, openNamespaceAt, withDescriptor } from './namespace-open.ts'
 import type { Sighting, Survey } from './namespace-survey.ts'
 
@@ -8,6 +9,8 @@ export class Relations {
   readonly #survey: Survey
   readonly #proc: number
   readonly #nsfs: number
+  /** By inode, those that the kernel has been asked about. */
+  readonly #related: Set<number> = new Set()
 
   constructor(survey: Survey, proc: number, nsfs: number) {
     this.#survey = survey
@@ -21,7 +24,7 @@ export class Relations {
       const { place, inode } = sighting
       if (place === undefined) continue
       withDescriptor(openNamespaceAt(place, inode, this.#proc, this.#nsfs), (fd) => {
-        if (inodeOf(fd) === inode) this.#relate(sighting, fd)
+        if (inodeOf(fd) === inode && !this.#related.has(inode)) this.#relate(sighting, fd)
       })
     }
   }
@@ -29,20 +32,18 @@ export class Relations {
   /** The namespace of a descriptor, and those above it. */
   add(kind: NamespaceKind, fd: number): number {
     const inode = inodeOf(fd)
-    if (!this.#survey.sightings.has(inode)) {
-      this.#relate(
-        this.#survey.see(kind, inode, () => undefined),
-        fd,
-      )
-    }
+    const sighting = this.#survey.see(kind, inode, () => undefined)
+    if (!this.#related.has(inode)) this.#relate(sighting, fd)
     return inode
   }
 
   #relate(sighting: Sighting, fd: number): void {
-    const { kind } = sighting
+    const { kind, inode, processes, threads } = sighting
+    this.#related.add(inode)
     if (kind === 'user' || kind === 'pid') sighting.parent = this.#follow(kind, openParentNamespace(fd))
     // The owner of a user namespace is its parent.
     sighting.owner = kind === 'user' ? sighting.parent : this.#follow('user', openOwnerNamespace(fd))
+    if (kind === 'mnt' && processes + threads.length === 0) surveyIdleMounts(this.#survey, inode, fd)
     if (kind === 'user') sighting.creator = namespaceOwnerUid(fd)
   }
 

@@ -28,6 +28,14 @@ import { lacksProgram, lacksRoot } from './child.ts'
 const LACK = lacksRoot() ?? lacksProgram('unshare', 'lsns')
 const skip = LACK ?? false
 
+/** Why not to run a test of what the kernel has since a version. */
+const since = (major: number, minor: number): string | false => {
+  const [ours = 0, oursMinor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10))
+  return ours < major || (ours === major && oursMinor < minor) ? `needs Linux ${major}.${minor}` : skip
+}
+
 /** The linux face, for code that runs in a process of its own. */
 const FACE = JSON.stringify(new URL('../../src/linux/index.js', import.meta.url).href)
 
@@ -164,6 +172,23 @@ test('a mount, in a mount namespace that is not ours', { skip }, async (t) => {
   assert.equal(ipc.owner, inodeOf(process.pid, 'user'))
 })
 
+test('a mount, in a mount namespace that no process is in', { skip: since(6, 11) }, async (t) => {
+  const path = mountPoint(t)
+  const script = 'unshare --ipc="$0" true; stat -Lc %i "$0"; exec sleep 1000'
+  const child = await start(t, 'unshare', '--mount', 'sh', '-c', script, path)
+  const mnt = inodeOf(pidOf(child), 'mnt')
+  const { stdout } = spawnSync('stat', ['-Lc', '%i', `/proc/${pidOf(child)}/root${path}`], { encoding: 'utf8' })
+  const holder = await start(t, 'sh', '-c', `exec 7</proc/${pidOf(child)}/ns/mnt; echo there; exec sleep 1000`)
+  const end = once(child, 'exit')
+  child.kill('SIGKILL')
+  await end
+  const all = hostNamespaces()
+  const ipc = find(all, Number(stdout))
+  assert.deepEqual([ipc.kind, ipc.processes], ['ipc', 0])
+  assert.deepEqual(ipc.holders, [{ by: 'mount', path, mountNamespaces: [mnt] }])
+  assert.deepEqual(find(all, mnt).holders, [{ by: 'descriptor', pid: pidOf(holder), fds: [7], command: 'sleep' }])
+})
+
 test('a descriptor in another process', { skip }, async (t) => {
   const child = await startIn(t, '--uts')
   const uts = inodeOf(pidOf(child), 'uts')
@@ -228,14 +253,6 @@ const forChildren = (pid: number): number => {
   const { stdout } = spawnSync('stat', ['-Lc', '%i', `/proc/${process.pid}/fd/${fd}`], { encoding: 'utf8' })
   for (const each of [pidfd, fd]) trySyscall('close', each)
   return Number(stdout)
-}
-
-/** Why not to run a test of what the kernel has since a version. */
-const since = (major: number, minor: number): string | false => {
-  const [ours = 0, oursMinor = 0] = release()
-    .split('.')
-    .map((part) => Number.parseInt(part, 10))
-  return ours < major || (ours === major && oursMinor < minor) ? `needs Linux ${major}.${minor}` : skip
 }
 
 test('a descriptor that is underway in a message', { skip: since(6, 19) }, async (t) => {
