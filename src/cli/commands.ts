@@ -92,6 +92,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         summary: 'tell what happens to a group as it happens: memory, kills, freezing, pressure',
         load: async () => (await import('./cgroup-watch.ts')).cgroupWatch,
       },
+      {
+        name: 'demo',
+        summary: 'show in half a minute what control groups do, measured before and after',
+        load: async () => (await import('./cgroup-demo.ts')).cgroupDemo,
+      },
     ],
   },
   {
