@@ -50,8 +50,7 @@ const pin = async (group: Cgroup, processor: number): Promise<void> => {
 export const CPU: Chapter = {
   id: 'cpu',
   title: 'Processor time: a hog held to a share',
-  text:
-    'A loop without end takes a whole processor. With a quota the kernel lets the group run for 20 ms of every 100 ms and holds it back for the rest. A weight is softer: it counts only when somebody else wants the same processor, and then 100 against 300 is a quarter.',
+  text: 'A loop without end takes a whole processor. With a quota the kernel lets the group run for 20 ms of every 100 ms and holds it back for the rest. A weight is softer: it counts only when somebody else wants the same processor, and then 100 against 300 is a quarter.',
   commands: [
     'tare cgroup create /demo',
     `tare cgroup run /demo -- sh -c 'while :; do :; done'`,

@@ -40,7 +40,14 @@ const limit = (group: Cgroup, device: BlockDevice): void => {
   }
 }
 
-const measure = async (stage: Stage, group: Cgroup, phase: Pick<Phase, 'name' | 'limit'>, script: string) => {
+/** `whole`: until all is written. */
+const measure = async (
+  stage: Stage,
+  group: Cgroup,
+  phase: Pick<Phase, 'name' | 'limit'>,
+  script: string,
+  whole: boolean,
+) => {
   const written = (): { readonly bytes: number; readonly operations: number } => ({
     bytes: group.stats().io?.reduce((sum, { writeBytes }) => sum + writeBytes, 0) ?? 0,
     operations: group.stats().io?.reduce((sum, { writeOps }) => sum + writeOps, 0) ?? 0,
@@ -48,13 +55,17 @@ const measure = async (stage: Stage, group: Cgroup, phase: Pick<Phase, 'name' | 
   const load = stage.load(group, script)
   const before = written()
   const began = performance.now()
-  const values = await stage.watch(group, ['io'], ({ io }) => io?.writeBytes)
+  const values = await stage.watch(group, ['io'], ({ io }) => io?.writeBytes, whole ? load : undefined)
   const seconds = (performance.now() - began) / 1000
   const after = written()
   load.kill('SIGKILL')
   await group.kill()
   const bytes = after.bytes - before.bytes
-  return { ...phase, values, figures: { bytes, operations: after.operations - before.operations, bytesPerSecond: bytes / seconds } }
+  return {
+    ...phase,
+    values,
+    figures: { bytes, operations: after.operations - before.operations, bytesPerSecond: bytes / seconds },
+  }
 }
 
 const perSecond = (value: number): string => `${formatBytes(Math.round(value))}/s`
@@ -62,8 +73,7 @@ const perSecond = (value: number): string => `${formatBytes(Math.round(value))}/
 export const DISK: Chapter = {
   id: 'disk',
   title: 'Block I/O: a writer slowed down',
-  text:
-    'Limits on block I/O are for one disk: here the one that the scratch directory is on. The writer writes past the page cache (direct I/O), since version 1 can not tell whose the pages are that are written back later.',
+  text: 'Limits on block I/O are for one disk: here the one that the scratch directory is on. The writer writes past the page cache (direct I/O), since version 1 can not tell whose the pages are that are written back later.',
   commands: [
     'tare cgroup create /demo',
     'tare cgroup run /demo -- dd if=/dev/zero of=/var/tmp/file bs=64k oflag=direct',
@@ -77,15 +87,14 @@ export const DISK: Chapter = {
     const group = stage.group('writer', CONTROLLERS)
     limit(group, device)
     group.set({ io: { devices: [{ ...device, writeBytes: 'max' }] } })
-    const free = await measure(stage, group, { name: 'no limit' }, writer(file, stage.quick ? 32 : 256))
+    const free = await measure(stage, group, { name: 'no limit' }, writer(file, stage.quick ? 32 : 256), true)
     limit(group, device)
-    const held = await measure(stage, group, { name: 'write-bps=2MiB', limit: RATE }, writer(file, 32))
+    const held = await measure(stage, group, { name: 'write-bps=2MiB', limit: RATE }, writer(file, 32), false)
     return {
       phases: [free, held],
       format: perSecond,
       findings: [
-        `On device ${device.major}:${device.minor} it wrote ${formatBytes(free.figures.bytes)} without a limit,`,
-        `and ${perSecond(held.figures.bytesPerSecond)} with write-bps=2MiB.`,
+        `On device ${device.major}:${device.minor} it wrote ${perSecond(free.figures.bytesPerSecond)} without a limit, and ${perSecond(held.figures.bytesPerSecond)} with write-bps=2MiB.`,
       ],
     }
   },

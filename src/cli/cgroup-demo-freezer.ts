@@ -15,8 +15,7 @@ const milliseconds = (microseconds: number): string => `${(microseconds / 1000).
 export const FREEZER: Chapter = {
   id: 'freezer',
   title: 'Freezing: a group stopped, and let go on',
-  text:
-    'All processes of a group are stopped at once, wherever they are. Unlike with SIGSTOP they get no signal, their parents are told nothing, and they can not refuse. Thawed, they go on where they were.',
+  text: 'All processes of a group are stopped at once, wherever they are. Unlike with SIGSTOP they get no signal, their parents are told nothing, and they can not refuse. Thawed, they go on where they were.',
   commands: ['tare cgroup freeze /demo', 'tare cgroup thaw /demo'],
   controllers: CONTROLLERS,
   run: async (stage) => {

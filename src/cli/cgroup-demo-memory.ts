@@ -45,24 +45,31 @@ const slowDown = async (stage: Stage, limit: number, size: number): Promise<read
   const figures = { peak: Math.max(0, ...values), highEvents: risen(events, 'high'), stalled }
   const phase = { name: `memory-high=${limit}MiB`, limit: limit * MIB, values, figures }
   const waited = stalled === 0 ? '' : `, and waited ${(stalled / 1e6).toFixed(1)} s for memory`
-  return [phase, `Above memory-high it was slowed down ${figures.highEvents} times${waited}; nothing was killed.`]
+  return [
+    phase,
+    `Above memory-high it was slowed down${waited} (${figures.highEvents} times by memory.events); nothing was killed.`,
+  ]
 }
 
 /** Version 1 has no such limit. Memory that holds what is on the disk, too, is taken back rather than refused. */
 const reclaim = async (stage: Stage, limit: number, size: number): Promise<readonly [Phase, string]> => {
   const group = stage.group('reclaimed', CONTROLLERS, { memory: { max: limit * MIB } })
   const script = `dd if=/dev/zero of=${stage.file('memory')} bs=1M count=${size}`
-  const { phase, events } = await measure(stage, group, { name: `a file, memory=${limit}MiB`, limit: limit * MIB }, script)
+  const { phase, events } = await measure(
+    stage,
+    group,
+    { name: `a file, memory=${limit}MiB`, limit: limit * MIB },
+    script,
+  )
   const notices = events.reduce((sum, event) => sum + (event.kind === 'level' ? event.count : 0), 0)
-  const finding = `A file of ${size}MiB was written under the same limit: what is on the disk, too, is taken back from memory (${notices} notices of pressure), and nothing is killed.`
+  const finding = `A file of ${size}MiB was written under the same limit: what is on the disk, too, is taken back from memory (${notices === 1 ? 'one notice' : `${notices} notices`} of pressure), and nothing is killed.`
   return [{ ...phase, figures: { ...phase.figures, pressureNotices: notices } }, finding]
 }
 
 export const MEMORY: Chapter = {
   id: 'memory',
   title: 'Memory: a hog stopped at its limit',
-  text:
-    'A program that takes more and more memory gets it, until the host has none left for anybody. In a group with a limit it gets no more than that; when nothing of it can be given back, the kernel kills a process of that group, and no other. A soft limit does not kill: it slows down, or takes back first what is easy to take.',
+  text: 'A program that takes more and more memory gets it, until the host has none left for anybody. In a group with a limit it gets no more than that; when nothing of it can be given back, the kernel kills a process of that group, and no other. A soft limit does not kill: it slows down, or takes back first what is easy to take.',
   commands: [
     'tare cgroup create /demo memory=32MiB swap=0',
     'tare cgroup watch /demo',

@@ -21,8 +21,7 @@ const measure = async (stage: Stage, group: Cgroup, name: string, generations: n
 export const PIDS: Chapter = {
   id: 'pids',
   title: 'Processes: a fork bomb contained',
-  text:
-    'A program that starts itself twice, and so on, soon leaves no process ids for anybody. In a group with a limit the fork that would be one too many is refused (EAGAIN), and the host notices nothing. This one stops by itself, also without a limit.',
+  text: 'A program that starts itself twice, and so on, soon leaves no process ids for anybody. In a group with a limit the fork that would be one too many is refused (EAGAIN), and the host notices nothing. This one stops by itself, also without a limit.',
   commands: [
     'tare cgroup create /demo pids=16',
     `tare cgroup run /demo -- bash -c 'b() { b | b & }; b'`,

@@ -1,9 +1,9 @@
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Program } from '../index.ts'
 import { launch } from '../index.ts'
 import type { Cgroup, CgroupEvent, CgroupLayout, CgroupLimits, CgroupPart, CgroupUsage } from '../linux/index.ts'
-import { cgroupEvents, cgroupParent, cgroupSamples, createCgroup } from '../linux/index.ts'
+import { cgroupEvents, cgroupParent, cgroupSamples, cgroupTree, createCgroup } from '../linux/index.ts'
 import type { PlotPhase } from './plot.ts'
 
 /** A stretch of a chapter, measured. */
@@ -43,6 +43,9 @@ const AFTERMATH = 100
 /** Why a chapter can't be played here. */
 export class Skipped extends Error {}
 
+/** What its groups are called, before the id of this process. */
+const PREFIX = 'tare-demo-'
+
 /** No load runs longer than this, whatever happens, in ms. */
 const LONGEST_LOAD = 15_000
 
@@ -74,8 +77,8 @@ export class Stage {
 
   /** A group of its own for a chapter. */
   group(name: string, controllers: readonly string[], limits: CgroupLimits = {}): Cgroup {
-    const parent = cgroupParent(this.layout, controllers)
-    const group = createCgroup(this.layout, `${parent}/demo-${process.pid}-${name}`, limits, { controllers })
+    const path = `${cgroupParent(this.layout, controllers)}/${PREFIX}${process.pid}-${name}`
+    const group = createCgroup(this.layout, path, limits, { controllers })
     this.#groups.push(group)
     return group
   }
@@ -102,7 +105,7 @@ export class Stage {
 
   /** A file of this name in the scratch directory, to be removed at the end. */
   file(name: string): string {
-    const path = `${this.scratch}/tare-demo-${process.pid}-${name}`
+    const path = `${this.scratch}/${PREFIX}${process.pid}-${name}`
     this.#files.push(path)
     return path
   }
@@ -140,14 +143,12 @@ export class Stage {
   async listen(group: Cgroup, act: () => Promise<void>): Promise<readonly CgroupEvent[]> {
     const heard: CgroupEvent[] = []
     const over = new AbortController()
-    const begun = Promise.withResolvers<void>()
+    const events = cgroupEvents(group.name, { pressure: [], signal: over.signal })
+    // The first says that the watch has begun.
+    await events.next()
     const listening = (async (): Promise<void> => {
-      for await (const event of cgroupEvents(group.name, { pressure: [], signal: over.signal })) {
-        if (event.kind === 'watching') begun.resolve()
-        heard.push(event)
-      }
+      for await (const event of events) heard.push(event)
     })()
-    await Promise.race([begun.promise, listening])
     try {
       await act()
       // The kernel counts a kill a moment after it has told of it.
@@ -157,6 +158,17 @@ export class Stage {
       await listening
     }
     return heard
+  }
+
+  /** Takes away the groups of a demo that was killed. What was frozen then is still there. */
+  static async clearStale(layout: CgroupLayout, parent: string): Promise<void> {
+    for (const group of cgroupTree(layout, `/${parent}`)) {
+      const leaf = group.name.slice(group.name.lastIndexOf('/') + 1)
+      const owner = leaf.startsWith(PREFIX) ? /^\d+/.exec(leaf.slice(PREFIX.length))?.[0] : undefined
+      if (owner === undefined || existsSync(`/proc/${owner}`)) continue
+      await group.kill()
+      await group.remove()
+    }
   }
 
   /** Ends all loads and takes groups and files away. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { InputError } from '../index.ts'
 import type { CgroupLayout } from '../linux/index.ts'
@@ -16,6 +17,7 @@ import { hasBlocks, plot } from './plot.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './text.ts'
 import { untilSignal } from './until-signal.ts'
+import { wrongValue } from './wrong-value.ts'
 
 const CHAPTERS: readonly Chapter[] = [CPU, MEMORY, DISK, PIDS, FREEZER]
 
@@ -76,7 +78,10 @@ const toJson = ({ chapter: { id, title }, outcome, skipped }: Played): object =>
 
 /** The first directory of these that is on a disk; else the first. */
 const scratchOf = (asked: string | undefined): string => {
-  if (asked !== undefined) return asked
+  if (asked !== undefined) {
+    if (statSync(asked, { throwIfNoEntry: false })?.isDirectory() === true) return asked
+    throw wrongValue('scratch', asked, 'there is no such directory')
+  }
   const candidates = [tmpdir(), '/var/tmp', process.cwd()]
   const onDisk = candidates.find((directory) => {
     try {
@@ -129,10 +134,12 @@ export const cgroupDemo: Command = command({
       .filter((chapter) => missingController(layout, chapter) === undefined)
       .flatMap((chapter) => chapter.controllers)
     // Whether this user may make groups at all is said before anything is started.
-    cgroupParent(layout, controllers)
+    const parent = cgroupParent(layout, controllers)
+    const scratch = scratchOf(options.scratch)
+    await Stage.clearStale(layout, parent)
     const { signal, status, release } = untilSignal()
     const seconds = options.quick === true ? QUICK_SECONDS : PHASE_SECONDS
-    const stage = new Stage(layout, scratchOf(options.scratch), seconds, signal)
+    const stage = new Stage(layout, scratch, seconds, signal)
     const played: Played[] = []
     try {
       for (const [index, chapter] of chapters.entries()) {

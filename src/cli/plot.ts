@@ -54,7 +54,8 @@ const ASCII: Pen = {
 
 /** Whether a terminal or a file shows block characters: by the locale, as locale(7) says, and TERM. */
 export const hasBlocks = (env: Readonly<Record<string, string | undefined>>): boolean => {
-  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '') ?? ''
+  const locale =
+    [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '') ?? ''
   return /utf-?8/i.test(locale) && env['TERM'] !== 'dumb' && env['TERM'] !== 'vt100'
 }
 
