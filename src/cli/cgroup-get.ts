@@ -1,5 +1,6 @@
 import type { CgroupValue } from '../index.ts'
 import { getCgroup } from '../index.ts'
+import { findCgroup, packetMatch, readCgroupLayout } from '../linux/index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
@@ -75,6 +76,11 @@ export const cgroupGet: Command = command({
     "Shows what the files of a control group say, in words with units and as the kernel has it (raw). KEY is a short name (memory, cpus, pids, write-bps …) or the kernel's own name of a file (memory.stat). Without one, all files are shown, each in a line.\n\n" +
     GROUP_NAMES,
   options: [
+    {
+      long: 'nft',
+      description:
+        'Prints the expression by which a rule of nft(8) matches what the processes of the group send: by its net-class, or by itself on cgroup version 2.',
+    },
     { long: 'raw', short: 'r', description: 'Prints what the kernel has and nothing else, file after file.' },
     {
       long: 'json',
@@ -86,10 +92,18 @@ export const cgroupGet: Command = command({
     { description: 'all there is to know of a group', command: 'tare cgroup get /web' },
     { description: 'two limits', command: 'tare cgroup get /web memory cpus' },
     { description: 'what memory is used for', command: 'tare cgroup get /web memory.stat' },
+    {
+      description: 'no network for the group but loopback',
+      command: `nft "add rule inet filter output $(tare cgroup get --nft /web) oifname != lo drop"`,
+    },
     { description: 'a number for a script', command: 'tare cgroup get --raw /web pids.current' },
   ],
   run: async ({ options, operands, terminal }) => {
     const [name = '', ...keys] = operands
+    if (options.nft === true) {
+      terminal.print(`${packetMatch(findCgroup(readCgroupLayout(), name))}\n`)
+      return 0
+    }
     const values = getCgroup(name, keys)
     if (options.json === true) terminal.print(toJson(values))
     else if (options.raw === true) terminal.print(values.map(({ text = '' }) => `${text}\n`).join(''))

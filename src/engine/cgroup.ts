@@ -20,7 +20,10 @@ import { parseCgroupSettings } from './cgroup-settings.ts'
 export interface MakeCgroupOptions {
   /** As {@link parseCgroupSettings} takes them: `memory=64MiB`. */
   readonly settings?: readonly string[]
-  /** By version 2's names. By default all that this host has, on version 2 all that the group above can give. */
+  /**
+   * By version 2's names. By default all of version 1; on version 2 all that the group above can give; where both are side
+   * by side, what version 2 has is left until it is asked for, since a group that gives controllers takes no processes.
+   */
   readonly controllers?: readonly string[]
 }
 
@@ -44,7 +47,7 @@ const controllersFor = (layout: CgroupLayout, path: string): readonly string[] =
   groupHierarchies(layout).flatMap(({ version, controllers, mountPoint }): readonly string[] =>
     version === 1
       ? controllers.map((name) => (name === 'blkio' ? 'io' : name))
-      : ['unified', ...controllersBelow(mountPoint, nearest(mountPoint, path))],
+      : ['unified', ...(layout.kind === 'v2' ? controllersBelow(mountPoint, nearest(mountPoint, path)) : [])],
   )
 
 /** Where a name without a slash at the front is made. */
