@@ -61,7 +61,7 @@ export const termLines = (
 export const realmText = (realm: CapabilityRealm | undefined): string => {
   if (realm === undefined) return 'may not be known'
   const { inode, initial, rootUid } = realm
-  const root = rootUid === undefined ? 'nobody here is root of it' : `its root is user ${rootUid} here`
+  const root = rootUid === undefined ? 'nobody outside is root of it' : `its root is user ${rootUid} outside`
   return `user:[${inode}], ${initial ? "the host's own" : root}`
 }
 

@@ -17,7 +17,7 @@ export interface CapabilityRealm {
   readonly inode: number
   /** Whether it is the host's own: only there they count for the whole machine. */
   readonly initial: boolean
-  /** The user that root of it is, as the reader's own user namespace sees that; undefined where it isn't mapped. */
+  /** The user that root of it is outside of it: to the reader, or, in the same namespace, in the one above; undefined where it isn't mapped. */
   readonly rootUid: number | undefined
 }
 

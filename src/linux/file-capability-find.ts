@@ -2,7 +2,7 @@ import { closeSync, readdirSync } from 'node:fs'
 
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from './fcntl.ts'
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from './fcntl.ts'
 import type { StoredFileCapabilities } from './file-capability.ts'
 import { FILE_CAPABILITY_XATTR } from './file-capability.ts'
 import { clearHeldCapabilities, heldCapabilities, READ } from './held-file-capability.ts'
@@ -23,18 +23,31 @@ export type FoundFileCapabilities =
 
 type Held = { readonly file: HeldFile } | { readonly path: string; readonly error: TareError }
 
-/** What it means that something was there a moment ago, and that a mount is not to be entered. */
-const [ENOENT, EXDEV, ENODATA, EOPNOTSUPP] = ['ENOENT', 'EXDEV', 'ENODATA', 'EOPNOTSUPP'].map((name) => ERRNO[name])
+const [ENOENT, EXDEV, ENODATA, EOPNOTSUPP, ENOSYS, EPERM] = [
+  'ENOENT',
+  'EXDEV',
+  'ENODATA',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EPERM',
+].map((name) => ERRNO[name])
 
-const join = (directory: string, name: string): string => `${directory.replace(/\/$/, '')}/${name}`
+const join = (directory: string, name: Buffer): string => `${directory.replace(/\/$/, '')}/${name.toString()}`
 
-/** The bytes of a path in a directory that is held, with the NUL at its end. Names need not be UTF-8. */
-const magicPath = (fd: number, name: Uint8Array): Uint8Array =>
-  Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name, Buffer.alloc(1)])
+const NUL = Buffer.alloc(1)
+
+/** Names need not be UTF-8, so they are handed on as the bytes they are. */
+const terminated = (name: Buffer): Buffer => Buffer.concat([name, NUL])
+
+const magicPath = (fd: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name, NUL])
 
 /** Goes through directories, each by the descriptor of the one above: no path is resolved twice. */
 class Walk {
   readonly #openHow: Uint8Array
+  /** A name, and a `struct xattr_args` without room for a value (linux/xattr.h). */
+  readonly #attribute = [FILE_CAPABILITY_XATTR, new Uint8Array(16), 16] as const
+  /** The call came with Linux 6.13, and spares the way through /proc. */
+  #hasGetxattrat = true
 
   constructor({ otherFileSystems = false }: FindFileCapabilitiesOptions) {
     const resolve = RESOLVE_NO_SYMLINKS | (otherFileSystems ? 0 : RESOLVE_NO_XDEV)
@@ -45,27 +58,36 @@ class Walk {
   *directory(fd: number, path: string): Generator<Held> {
     try {
       for (const entry of readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })) {
-        const below = join(path, entry.name.toString())
-        if (entry.isDirectory()) yield* this.#below(fd, entry.name, below)
-        else if (entry.isFile()) yield* this.#file(fd, entry.name, below)
+        if (entry.isDirectory()) yield* this.#below(fd, entry.name, path)
+        else if (entry.isFile()) yield* this.#file(fd, entry.name, path)
       }
     } finally {
       closeSync(fd)
     }
   }
 
-  *#below(fd: number, name: Buffer, path: string): Generator<Held> {
-    const terminated = Buffer.concat([name, Buffer.alloc(1)])
-    const below = trySyscall('openat2', fd, terminated, this.#openHow, OPEN_HOW_SIZE)
+  *#below(fd: number, name: Buffer, above: string): Generator<Held> {
+    const below = trySyscall('openat2', fd, terminated(name), this.#openHow, OPEN_HOW_SIZE)
+    const path = join(above, name)
     if (below >= 0) yield* this.directory(below, path)
     else if (-below !== ENOENT && -below !== EXDEV) yield failed(path, 'openat2', -below)
   }
 
-  *#file(fd: number, name: Buffer, path: string): Generator<Held> {
-    const result = trySyscall('lgetxattr', magicPath(fd, name), FILE_CAPABILITY_XATTR, null, 0)
-    if (-result === ENODATA || -result === EOPNOTSUPP || -result === ENOENT) return
-    if (result < 0) yield failed(path, 'lgetxattr', -result)
-    else yield* hold(path, fd, Buffer.concat([name, Buffer.alloc(1)]))
+  *#file(fd: number, name: Buffer, above: string): Generator<Held> {
+    const result = this.#ask(fd, name)
+    if (result >= 0) yield* hold(join(above, name), fd, terminated(name))
+    else if (![ENODATA, EOPNOTSUPP, ENOENT].includes(-result)) yield failed(join(above, name), 'getxattr', -result)
+  }
+
+  /** The size of the attribute of a file, itself; or the errno as a negative number. */
+  #ask(fd: number, name: Buffer): number {
+    if (this.#hasGetxattrat) {
+      const size = trySyscall('getxattrat', fd, terminated(name), AT_SYMLINK_NOFOLLOW, ...this.#attribute)
+      // Filters of system calls refuse with EPERM what they don't know.
+      if (-size !== ENOSYS && -size !== EPERM) return size
+      this.#hasGetxattrat = false
+    }
+    return trySyscall('lgetxattr', magicPath(fd, name), FILE_CAPABILITY_XATTR, null, 0)
   }
 }
 

@@ -1,6 +1,6 @@
 // What the sentences about capabilities claim, tried: each returns 0 or more, or the negative errno. They run in a child
 // process, which has all but what a probe is about taken from its effective set.
-import { closeSync, mkdtempSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -29,6 +29,9 @@ export interface Scene {
   /** A process of another user, outside of every new namespace but user. */
   readonly pid: number
 }
+
+/** Answers of a kernel that has been built without it, or a file system without it. */
+const LACKING = [-19, -25, -38, -93, -95]
 
 interface Probe {
   /** What is in force while it is tried. */
@@ -278,13 +281,23 @@ export const PROBES: Readonly<Record<string, Probe>> = {
 /** What came of each probe: with its capabilities alone, and with all others alone. */
 export type Outcomes = Readonly<Record<string, readonly [alone: number, without: number]>>
 
-/** Tries all probes for which this process is permitted what they need. */
+/** Whether a setting of this host lets everybody do it. */
+const isOpenToAll = (name: string): boolean => {
+  const setting = (path: string): number => Number(readFileSync(`/proc/sys/${path}`, 'utf8'))
+  if (name === 'observe all processes') return setting('kernel/perf_event_paranoid') <= 0
+  return name === 'bind to a port below 1024' && setting('net/ipv4/ip_unprivileged_port_start') <= 81
+}
+
+/**
+ * Tries all probes for which this process is permitted what they need. Left out is what this host lets everybody do, and
+ * what this kernel lacks.
+ */
 export const tryProbes = (scene: Scene): Outcomes => {
   const { permitted } = getThreadCapabilities()
   const outcomes: Record<string, readonly [number, number]> = {}
   for (const [name, { capabilities, attempt }] of Object.entries(PROBES)) {
     const needed = capabilitySet(capabilities)
-    if ((needed & ~permitted) !== 0n) continue
+    if ((needed & ~permitted) !== 0n || isOpenToAll(name)) continue
     const under = (effective: bigint): number => {
       setThreadCapabilities({ permitted, effective, inheritable: 0n })
       const result = attempt(scene)
@@ -293,7 +306,8 @@ export const tryProbes = (scene: Scene): Outcomes => {
     }
     // CAP_SYS_ADMIN stands in for those that were once a part of it.
     const stands = needed === capabilitySet(['CAP_SYS_ADMIN']) ? 0n : capabilitySet(['CAP_SYS_ADMIN'])
-    outcomes[name] = [under(needed), under(permitted & ~needed & ~stands)]
+    const alone = under(needed)
+    if (!LACKING.includes(alone)) outcomes[name] = [alone, under(permitted & ~needed & ~stands)]
   }
   return outcomes
 }

@@ -59,7 +59,7 @@ test('each does with its capability what the table says, and nothing without it'
   }
   assert.deepEqual(wrong, [])
   const missing = Object.keys(PROBES).filter((name) => !Object.hasOwn(found, name))
-  if (missing.length > 0) t.diagnostic(`not permitted here: ${missing.join(', ')}`)
+  if (missing.length > 0) t.diagnostic(`not tried here: ${missing.join(', ')}`)
   t.diagnostic(`${Object.keys(found).length} tried`)
 })
 
