@@ -1,5 +1,5 @@
-// Loads the command line: one file (scripts/build.mjs makes it) with the code that V8 made of it before, if this very
-// V8 made it of this very file. Compiling would take longer than most commands do.
+// Loads the command line: a few files (scripts/build.mjs makes them), each with the code that V8 made of it before, if
+// this very V8 made it of this very file. Compiling would take longer than most commands do.
 'use strict'
 
 const fs = require('node:fs')
@@ -8,14 +8,10 @@ const path = require('node:path')
 const vm = require('node:vm')
 
 const root = path.join(__dirname, '..')
+const code = path.join(root, 'dist', 'cli', 'code')
 
-exports.root = root
-exports.file = path.join(root, 'dist', 'src', 'cli', 'tare.cjs')
-
-/** The first line names the file by its content; V8 itself only compares the length. */
-function cacheOf(source) {
-  return path.join(root, 'build', 'tare-' + source.slice(3, 19) + '.cache')
-}
+/** By path: { exports, script, cache }. */
+const loaded = new Map()
 
 function read(cache) {
   try {
@@ -26,18 +22,26 @@ function read(cache) {
   }
 }
 
-/** { main, script, cache }: what the file exports, as V8 knows it, and where its code is kept. */
+function load(file) {
+  const known = loaded.get(file)
+  if (known !== undefined) return known.exports
+  const source = fs.readFileSync(file, 'utf8')
+  // The first line names a file by its content; V8 itself compares the length only.
+  const cache = path.join(root, 'build', 'code', `${source.slice(3, 19)}.cache`)
+  const script = new vm.Script(Module.wrap(source), { filename: file, cachedData: read(cache) })
+  const module = { exports: {}, script, cache }
+  loaded.set(file, module)
+  const outside = Module.createRequire(file)
+  const requireFrom = (name) => (name.startsWith('./') ? load(path.join(code, name)) : outside(name))
+  script.runInThisContext()(module.exports, requireFrom, module, file, code)
+  return module.exports
+}
+
+exports.root = root
+exports.file = path.join(code, 'main.js')
+exports.loaded = loaded
+
+/** What the command line exports: { main }. */
 exports.load = function () {
-  const source = fs.readFileSync(exports.file, 'utf8')
-  const cache = cacheOf(source)
-  const script = new vm.Script(Module.wrap(source), { filename: exports.file, cachedData: read(cache) })
-  const module = { exports: {} }
-  script.runInThisContext()(
-    module.exports,
-    Module.createRequire(exports.file),
-    module,
-    exports.file,
-    path.dirname(exports.file),
-  )
-  return { main: module.exports.main, script: script, cache: cache }
+  return load(exports.file)
 }

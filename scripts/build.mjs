@@ -2,7 +2,7 @@
 // `node scripts/build.mjs native` builds the native part alone (an installed package does that).
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,30 +53,36 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
   }
 }
 
-/** The command line in one file, which loads several times faster than two hundred. Its first line names its content. */
-const bundle = async () => {
-  const { build: esbuild } = await import('esbuild')
-  const { outputFiles } = await esbuild({
-    entryPoints: [join(root, 'dist/src/cli/main.js')],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20.19',
-    define: { 'import.meta.url': 'moduleUrl' },
-    banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href" },
-    logLevel: 'warning',
-  })
-  const [{ text }] = outputFiles
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
-  writeFileSync(command, `// ${name}\n${text}`)
-}
+const code = join(root, 'dist', 'cli', 'code')
+const caches = join(build, 'code')
 
-const command = join(root, 'dist/src/cli/tare.cjs')
+/** The command line in a few files, of which each command loads what it needs: faster than a hundred modules. */
+const bundle = async () => {
+  const { rollup } = await import('rollup')
+  const made = await rollup({
+    input: join(root, 'dist/src/cli/main.js'),
+    external: /^node:/,
+    treeshake: { moduleSideEffects: false },
+    plugins: [{ name: 'import.meta.url', resolveImportMeta: () => '__filename' }],
+    onLog: (level, log, handle) => {
+      // What tsc writes for "using" asks for "this", and knows that there may be none.
+      if (log.code !== 'THIS_IS_UNDEFINED') handle(level === 'warn' ? 'error' : level, log)
+    },
+  })
+  const { output } = await made.generate({ format: 'cjs', dynamicImportInCjs: false, chunkFileNames: '[name].js' })
+  rmSync(code, { recursive: true, force: true })
+  mkdirSync(code, { recursive: true })
+  for (const { fileName, code: text } of output) {
+    // The first line names a file by its content.
+    const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
+    writeFileSync(join(code, fileName), `// ${name}\n${text}`)
+  }
+}
 
 /** What this V8 makes of the command line, kept beside the addon (scripts/code-cache.mjs). */
 const codeCache = () => {
-  for (const name of readdirSync(build)) if (name.endsWith('.cache')) rmSync(join(build, name))
+  rmSync(caches, { recursive: true, force: true })
+  mkdirSync(caches, { recursive: true })
   run(process.execPath, ['scripts/code-cache.mjs'])
 }
 
@@ -86,5 +92,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     run(join(root, 'node_modules/.bin/tsc'), [])
     await bundle()
   }
-  if (existsSync(command)) codeCache()
+  if (existsSync(code)) codeCache()
 }

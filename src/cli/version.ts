@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 
 const packageVersion = (): string => {
-  const text: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+  const text: unknown = createRequire(import.meta.url)('../../../package.json')
   if (typeof text === 'object' && text !== null && 'version' in text) return String(text.version)
   throw new Error('cannot read the version: package.json has none')
 }
