@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./ps.ts')).ps,
   },
   {
+    name: 'unshare',
+    summary: 'run a program in new namespaces',
+    load: async () => (await import('./unshare.ts')).unshare,
+  },
+  {
     name: 'chroot',
     summary: 'a root of its own for a program, with what it needs and nothing else',
     commands: [

@@ -14,7 +14,7 @@ export const bashCompletion = (tree: CompletionNode): string => {
   const nodes = allNodes(tree)
   const takesValue = nodes.flatMap(({ path, options }) =>
     options
-      .filter(({ argument }) => argument !== undefined)
+      .filter((option) => option.argument !== undefined && option.optional !== true)
       .flatMap((option) => spellings(option).map((word) => key(path, word))),
   )
   const choices = nodes.flatMap(({ path, options }) =>

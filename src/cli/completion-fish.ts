@@ -12,7 +12,9 @@ const optionLine = (place: string, option: OptionSpec): string => {
     option.argument === undefined
       ? ''
       : option.choices === undefined
-        ? ' -r'
+        ? option.optional === true
+          ? ''
+          : ' -r'
         : ` -x -a ${quote(option.choices.join(' '))}`
   const short = option.short === undefined ? '' : ` -s ${option.short}`
   const help = quote(firstSentence(option.description))

@@ -23,6 +23,9 @@ const optionArguments = (option: OptionSpec): readonly string[] => {
   const before = again ? '*' : all.length > 1 ? `(${all.join(' ')})` : ''
   if (option.argument === undefined) return all.map((word) => quote(`${before}${word}${help}`))
   const value = `:${plain(option.argument)}:${valuesOf(option.choices)}`
+  // A value that may be left out stands in the same word.
+  if (option.optional === true)
+    return all.map((word) => quote(`${before}${word}${word.startsWith('--') ? '=-' : '-'}${help}:${value}`))
   return all.map((word) => quote(`${before}${word}${word.startsWith('--') ? '=' : '+'}${help}${value}`))
 }
 

@@ -23,9 +23,10 @@ const operandUsage = ({ name, optional, repeatable }: OperandSpec): string => {
 const usageOf = ({ operands, usage }: CommandText): readonly string[] =>
   usage ?? [['[OPTION]...', ...operands.map(operandUsage)].join(' ')]
 
-/** `-m, --memory=SIZE`. */
-const optionUsage = ({ long, short, argument }: OptionSpec, { style }: Page): string => {
-  const value = argument === undefined ? '' : `=${argument}`
+/** `-m, --memory=SIZE`, `-n, --net[=FILE]`. */
+const optionUsage = (option: OptionSpec, { style }: Page): string => {
+  const { long, short, argument } = option
+  const value = argument === undefined ? '' : option.optional === true ? `[=${argument}]` : `=${argument}`
   return `${short === undefined ? '' : `${style.bold(`-${short}`)}, `}${style.bold(`--${long}`)}${value}`
 }
 

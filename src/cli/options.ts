@@ -23,11 +23,25 @@ export interface ArgumentSpec extends AnyOption {
   readonly argument: string
   /** Whether it may be given more than once; its value then is a list. */
   readonly repeatable?: boolean
+  readonly optional?: undefined
   /** The only values that it takes, where they can be listed. */
   readonly choices?: readonly string[]
 }
 
-export type OptionSpec = FlagSpec | ArgumentSpec
+/**
+ * An option that may have a value, which is then attached: `--mount`, `--mount=FILE`. To a letter only with `=`, or if it
+ * is a path with `/` or `.` in front: `-m`, `-m=FILE`, `-m/run/mnt`; `-mu` is two letters.
+ */
+export interface OptionalSpec extends AnyOption {
+  /** What stands for its value in the help. */
+  readonly argument: string
+  readonly optional: true
+  readonly repeatable?: undefined
+  /** The only values that it takes, where they can be listed. */
+  readonly choices?: readonly string[]
+}
+
+export type OptionSpec = FlagSpec | ArgumentSpec | OptionalSpec
 
 /** An operand: what stands on the command line without a dash. */
 export interface OperandSpec {
@@ -51,7 +65,9 @@ export interface Grammar {
 type ValueOf<O extends OptionSpec> = O extends { readonly argument: string }
   ? O extends { readonly repeatable: true }
     ? readonly string[]
-    : string | undefined
+    : O extends { readonly optional: true }
+      ? string | true | undefined
+      : string | undefined
   : boolean | undefined
 
 /** The values of options by their long names. Undefined: not given. */
@@ -143,6 +159,10 @@ class Parser {
         throw this.#unknown(`-${letter}`, word)
       }
       const attached = letters.slice(index + 1).join('')
+      if (option.argument !== undefined && option.optional === true && !/^[=./]/.test(attached)) {
+        this.#store(option, `-${letter}`, true)
+        continue
+      }
       if (option.argument !== undefined || attached.startsWith('=')) {
         this.#set(option, `-${letter}`, attached === '' ? undefined : attached.replace(/^=/, ''))
         return true
@@ -159,6 +179,7 @@ class Parser {
       if (FALSE.includes(attached)) return this.#store(option, written, false)
       throw this.#wrong(`${written}=${attached}`, 'it is either on or off', `Write ${written} or --no-${option.long}.`)
     }
+    if (attached === undefined && option.optional === true) return this.#store(option, written, true)
     const value = attached ?? this.#next()
     if (value === undefined) {
       throw this.#wrong(written, 'its value is missing', `Write --${option.long}=${option.argument}.`)

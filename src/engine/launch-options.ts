@@ -31,12 +31,12 @@ export interface EnterOptions {
 
 /**
  * Which ids a new user namespace has.
- * - `own`: what the caller's own id is inside.
+ * - `own`: what the caller's own id is inside; a name is looked up in the host's /etc/passwd or /etc/group.
  * - `ranges`: mappings; `auto`, the first range of the caller's subordinate ids from 0 on; `subids`, the same range as
  *   itself; `all`, all ids that the caller's namespace has, as themselves. They make room for `own`.
  */
 export interface IdMapOptions {
-  readonly own?: number
+  readonly own?: number | string
   readonly ranges?: readonly (IdMapping | 'auto' | 'subids' | 'all')[]
 }
 
@@ -86,6 +86,8 @@ export interface LaunchOptions extends Omit<ProgramOptions, 'tty'> {
   readonly keepCapabilities?: boolean
   readonly securebits?: readonly Securebit[]
   readonly noNewPrivileges?: boolean
+  /** What the program is told that it is called; a login shell by a `-` in front. Default: the command's first word. */
+  readonly argv0?: string
   /** All of its environment. Default: this process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Permission bits that new files don't get. Default: this process's own. */
@@ -114,6 +116,7 @@ export const LAUNCH_OPTIONS: readonly (keyof LaunchOptions)[] = [
   'keepCapabilities',
   'securebits',
   'noNewPrivileges',
+  'argv0',
   'env',
   'umask',
   'fork',

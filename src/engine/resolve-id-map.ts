@@ -3,6 +3,7 @@ import type { IdMapping, SubidRange } from '../linux/idmap.ts'
 import { checkIdMap, readIdMap, readSubids } from '../linux/idmap.ts'
 import type { IdMapSpec } from '../runtime/launch/spec.ts'
 import type { IdMapOptions } from './launch-options.ts'
+import { resolveUser } from './resolve-user.ts'
 
 /** Who maps, and what is known of the host. */
 export interface Mapper {
@@ -69,15 +70,19 @@ const rangesOf = (
   return [{ inside: range === 'auto' ? 0 : first, outside: first, size }]
 }
 
+const idOf = (name: string, which: 'uid' | 'gid'): number =>
+  which === 'uid' ? resolveUser(name, [], '/').uid : resolveUser(`0:${name}`, [], '/').gid
+
 /**
  * The map of a new user namespace, and who writes it: for one's own id alone the process itself, else root, or for an
  * ordinary user newuidmap(1). Throws {@link InputError} for ranges that the kernel wouldn't take.
  */
 export const resolveIdMap = (
-  { own, ranges = [] }: IdMapOptions,
+  { own: given, ranges = [] }: IdMapOptions,
   which: 'uid' | 'gid',
   mapper: Mapper,
 ): IdMapSpec | undefined => {
+  const own = typeof given === 'string' ? idOf(given, which) : given
   const self = own === undefined ? [] : [{ inside: own, outside: mapper.id, size: 1 }]
   const others = ranges.flatMap((range) => rangesOf(range, which, mapper))
   const [single] = self

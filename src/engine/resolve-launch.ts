@@ -127,6 +127,7 @@ export const resolveLaunch = (
   const deathSignal = options.parentDeathSignal
   return {
     args,
+    argv0: options.argv0 === undefined ? undefined : checkCommand([options.argv0])[0],
     env:
       options.env === undefined && entered?.env !== undefined ? entered.env : environmentOf(options.env ?? process.env),
     joins: openJoins([...(options.cgroups ?? []), ...(entered?.cgroups ?? [])], descriptors),

@@ -58,6 +58,7 @@ export interface JoinSpec {
 
 export interface LaunchSpec {
   readonly args: readonly string[]
+  readonly argv0: string | undefined
   readonly env: readonly string[]
   readonly joins: readonly JoinSpec[]
   readonly enter: readonly EnterSpec[]

@@ -96,11 +96,14 @@ const planPause = (context: PlanContext): void => {
 }
 
 /** execvp(3)'s search: the first that can be run; if none can, but one was there, that it may not be. */
-export const planExecution = (stage: StepBuilder, { args, env }: Pick<ProcessSpec, 'args' | 'env'>): void => {
+export const planExecution = (
+  stage: StepBuilder,
+  { args, env, argv0 }: Pick<ProcessSpec, 'args' | 'env'> & { readonly argv0?: string | undefined },
+): void => {
   const { data } = stage
   stage.mechanism('process')
   const [command = ''] = args
-  const argv = data.strings(args)
+  const argv = data.strings(argv0 === undefined ? args : [argv0, ...args.slice(1)])
   const envp = data.strings(env, `[${env.length} variables]`)
   const path = env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? DEFAULT_PATH
   const files = command.includes('/')
