@@ -28,6 +28,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./unshare.ts')).unshare,
   },
   {
+    name: 'enter',
+    summary: 'run a program in namespaces of others',
+    load: async () => (await import('./enter.ts')).enter,
+  },
+  {
     name: 'chroot',
     summary: 'a root of its own for a program, with what it needs and nothing else',
     commands: [

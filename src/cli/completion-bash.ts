@@ -44,7 +44,11 @@ _tare() {
   [[ $current == '=' ]] && current=''
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
-    if [[ $word == '=' ]]; then continue; fi
+    if [[ $word == '=' ]]; then
+      # What follows is a value, unless it is what is being written.
+      if ((index + 1 < COMP_CWORD)); then option=''; index=$((index + 1)); fi
+      continue
+    fi
     if [[ -n $option ]]; then option=''; continue; fi
     # The word of a command stands before all operands of the group it is in.
     if [[ -z $operand ]]; then

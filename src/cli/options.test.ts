@@ -13,6 +13,7 @@ const OPTIONS = [
   { long: 'tty', short: 't', description: '' },
   { long: 'rm', description: '' },
   { long: 'no-healthcheck', description: '' },
+  { long: 'uts', short: 'u', argument: 'FILE', optional: true, description: '' },
 ] as const
 
 const RUN = {
@@ -49,6 +50,20 @@ test('a value is attached, after an equals sign, or the next word', () => {
   assert.equal(parse('--memory=', 'ls').options.memory, '')
   assert.equal(parse('--env=A=b=c', 'ls').options.env[0], 'A=b=c')
   assert.equal(parse('--memory', '--rm', 'ls').options.memory, '--rm')
+})
+
+test('a value that may be left out is attached, to a letter as a path or after an equals sign', () => {
+  for (const words of [['--uts'], ['-u'], ['-iu'], ['-ui'], ['-u', '-i']])
+    assert.equal(parse(...words, 'ls').options.uts, true, words.join(' '))
+  for (const words of [['--uts=/run/x'], ['-u=/run/x'], ['-u/run/x'], ['-iu/run/x']])
+    assert.equal(parse(...words, 'ls').options.uts, '/run/x', words.join(' '))
+  assert.equal(parse('-u./x', 'ls').options.uts, './x')
+  assert.equal(parse('--uts=', 'ls').options.uts, '')
+  assert.equal(parse('-ui', 'ls').options.interactive, true)
+  assert.deepEqual(parse('--uts', '/run/x', 'ls').operands, ['/run/x', 'ls'], 'it is never the next word')
+  assert.equal(parse('ls').options.uts, undefined)
+  assert.throws(() => parse('-u', '--uts=x', 'ls'), /--uts of tare run: it is given more than once/)
+  assert.throws(() => parse('--no-uts', 'ls'), /--no-uts of tare run: there is no such option/)
 })
 
 test('flags are on, off or not given', () => {

@@ -7,8 +7,11 @@ import type { ProgramOptions } from './options.ts'
 
 /** Namespaces, and more, of others that a program is to be in. */
 export interface EnterOptions {
-  /** A process: its id, or a pidfd (pidfd_open(2)), which stays open. It is held by a pidfd from the beginning. */
-  readonly target?: number | { readonly pidfd: number }
+  /**
+   * A process: its id, or that and the inode of its pidfd, which no other process ever has (Linux 6.9), or a pidfd
+   * (pidfd_open(2)), which stays open. It is held by a pidfd from the beginning.
+   */
+  readonly target?: number | { readonly pid: number; readonly inode: number } | { readonly pidfd: number }
   /** Which of the target's namespaces; `all`: all that the caller isn't in already. */
   readonly kinds?: readonly NamespaceKind[] | 'all'
   /** Namespaces by a file that stands for one, or by a descriptor. They go before the target's. */
@@ -75,10 +78,10 @@ export interface LaunchOptions extends Omit<ProgramOptions, 'tty'> {
   readonly cgroups?: readonly string[]
   /** `name`, `uid`, or either with `:group`, with all groups that the user has in the root's /etc/group. */
   readonly user?: string | number
-  /** The user's id alone. */
-  readonly uid?: number
+  /** The user's id alone; `follow`: as the process that is entered has it. */
+  readonly uid?: number | 'follow'
   /** The group's id; it has no additional groups then but `groups`. */
-  readonly gid?: number
+  readonly gid?: number | 'follow'
   readonly groups?: readonly number[]
   /** All five sets as they are to be at the program's start; exec changes them once more by its own rules (capabilities(7)). */
   readonly capabilities?: ProcessCapabilities

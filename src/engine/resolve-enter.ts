@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statSync, statfsSync } from 'node:fs'
 import { readCgroupLayout, cgroupDirectory, readCgroupOf } from '../linux/cgroup/layout.ts'
 import { InputError, TareError } from '../linux/error.ts'
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
@@ -13,7 +13,9 @@ import {
   openParentNamespace,
   readNamespace,
 } from '../linux/namespace.ts'
-import { duplicateDescriptor, openPidfd, pidfdPid } from '../linux/pidfd.ts'
+import { pidfdPid } from '../linux/pidfd.ts'
+import { idInside, readIdMap } from '../linux/idmap.ts'
+import { readProcessStatus } from '../linux/process-status.ts'
 import { readProc } from '../linux/proc.ts'
 import { hasCapability } from '../linux/capability.ts'
 import { readProcessCapabilities } from '../linux/process-capability.ts'
@@ -41,26 +43,55 @@ export interface ResolvedEnter {
   readonly cgroups: readonly string[]
   /** Which kinds the program comes to be in. */
   readonly kinds: readonly NamespaceKind[]
+  /** The target's user and group, as the user namespace has them that the program comes to be in. */
+  readonly idOf: (which: 'uid' | 'gid') => number
 }
+
+const GONE = 'It has ended. "tare ps" and "tare ns" show what runs.'
+const OPEN_HINTS = { ESRCH: GONE, EINVAL: 'It is a thread, and no process.', ENOENT: 'It is a thread, and no process.' }
 
 const gone = (name: string): TareError =>
   new TareError({
     operation: 'enter the namespaces of',
     target: name,
     errno: 3,
-    hint: 'It has ended. "tare ps" shows what runs.',
+    hint: GONE,
   })
+
+/** statfs(2) of a pidfd: before Linux 6.9 they all had one inode. */
+const PIDFS_MAGIC = 0x50494446
+
+const checkInode = ({ pid, pidfd, name }: Target, inode: number): void => {
+  const words = { operation: 'enter the namespaces of', target: `${name}, inode ${inode}` }
+  const link = `/proc/self/fd/${pidfd}`
+  if (statfsSync(link).type !== PIDFS_MAGIC)
+    throw new TareError({ ...words, reason: 'pidfds of this kernel have no inodes', hint: 'That takes Linux 6.9.' })
+  const found = statSync(link).ino
+  if (found !== inode)
+    throw new TareError({
+      ...words,
+      reason: `it is another process: its inode is ${found}`,
+      hint: `The one that you mean has ended, and ${pid} is another's number.`,
+      code: 'ESRCH',
+    })
+}
 
 const openTarget = (target: EnterOptions['target'], descriptors: Descriptors): Target | undefined => {
   if (target === undefined) return undefined
-  if (typeof target === 'object') {
+  if (typeof target === 'object' && 'pidfd' in target) {
     const pid = pidfdPid(target.pidfd)
     if (pid === undefined) throw gone(`pidfd ${target.pidfd}`)
     return { pid, pidfd: target.pidfd, name: `process ${pid}` }
   }
-  if (!Number.isInteger(target) || target < 1 || target > 2 ** 22)
-    throw new InputError({ operation: 'enter process', target: String(target), reason: 'it is no process id' })
-  return { pid: target, pidfd: descriptors.add(openPidfd(target)), name: `process ${target}` }
+  const pid = typeof target === 'number' ? target : target.pid
+  if (!Number.isInteger(pid) || pid < 1 || pid > 2 ** 22)
+    throw new InputError({ operation: 'enter process', target: String(pid), reason: 'it is no process id' })
+  const name = `process ${pid}`
+  const words = { operation: 'enter the namespaces of', target: name }
+  const pidfd = descriptors.add(hintedSyscall(words, OPEN_HINTS, 'pidfd_open', pid, 0))
+  const process = { pid, pidfd, name }
+  if (typeof target === 'object') checkInode(process, target.inode)
+  return process
 }
 
 /** Throws if the process has ended: then what was found by its number may be another's. */
@@ -135,10 +166,16 @@ const openUserParent = (
   return { fd: descriptors.add(parent), kinds: ['user'], of: `what is above that of ${first.of}` }
 }
 
+const GETFD_HINTS = {
+  EBADF: 'It has no such descriptor: see "ls -l /proc/PID/fd".',
+  EPERM: 'It takes the right to trace the process (ptrace(2), PTRACE_MODE_ATTACH_REALCREDS).',
+}
+
 const openNetOfSocket = (socket: number, target: Target | undefined, descriptors: Descriptors): EnterSpec => {
   const { pidfd, name } = requireTarget(target, 'the network namespace of a socket')
-  const fd = descriptors.add(duplicateDescriptor(pidfd, socket))
   const of = `socket ${socket} of ${name}`
+  const duplicated = hintedSyscall({ operation: 'duplicate', target: of }, GETFD_HINTS, 'pidfd_getfd', pidfd, socket, 0)
+  const fd = descriptors.add(duplicated)
   const hints = { ENOTTY: 'The descriptor is no socket.', EPERM: 'It takes CAP_NET_ADMIN in its user namespace.' }
   const net = hintedSyscall({ operation: 'open the network namespace of', target: of }, hints, 'ioctl', fd, SIOCGSKNS)
   return { fd: descriptors.add(net), kinds: ['net'], of }
@@ -176,6 +213,14 @@ const openDirectory = (
     hintedSyscall({ operation: 'open', target: of }, hints, 'openat', AT_FDCWD, path, flags, 0),
   )
   return { kind: 'descriptor', fd, of }
+}
+
+const followed = ({ pid, name }: Target, which: 'uid' | 'gid', entered: readonly EnterSpec[]): number => {
+  const outside = readProcessStatus(pid)[which].effective
+  if (!entered.some(({ kinds }) => kinds.includes('user'))) return outside
+  const inside = idInside(readIdMap(pid, which), outside)
+  if (inside !== undefined) return inside
+  throw new InputError({ operation: `follow the ${which} of`, target: name, reason: `${outside} is not mapped there` })
 }
 
 /** The target's control groups, as this process sees the hierarchies. */
@@ -220,6 +265,7 @@ export const resolveEnter = (options: EnterOptions, descriptors: Descriptors): R
         : undefined,
     cgroups: options.cgroup === true ? cgroupsOf(requireTarget(target, 'control groups')) : [],
     kinds: entered.flatMap((each) => each.kinds),
+    idOf: (which) => followed(requireTarget(target, `with its ${which}`), which, entered),
   }
   if (target !== undefined) checkAlive(target)
   return resolved

@@ -47,18 +47,25 @@ const checkPath = (path: string, what: string): string => {
 const byPath = (path: string | undefined, what: string): DirectorySpec | undefined =>
   path === undefined ? undefined : { kind: 'path', path: checkPath(path, what) }
 
-type Identity = Pick<LaunchSpec, 'uid' | 'gid' | 'groups' | 'groupsIfAllowed'>
+type Identity = Pick<LaunchSpec, 'uid' | 'gid' | 'groups' | 'dropGroups'>
 
 /** Who the program is run by. In another user namespace that is its root, as in nsenter(1). */
 const identityOf = (options: LaunchOptions, entered: ResolvedEnter | undefined): Identity => {
   const user = options.user === undefined ? undefined : resolveUser(options.user, [], options.root ?? '/')
   const asRoot = entered?.kinds.includes('user') === true && options.enter?.preserveCredentials !== true
-  const uid = checkId(options.uid, 'uid') ?? user?.uid ?? (asRoot ? 0 : undefined)
-  const gid = checkId(options.gid, 'gid') ?? user?.gid ?? (asRoot ? 0 : undefined)
+  const idOf = (which: 'uid' | 'gid'): number | undefined => {
+    const given = options[which]
+    if (given !== 'follow') return checkId(given, which)
+    if (entered !== undefined) return entered.idOf(which)
+    throw new InputError({ operation: `follow a ${which}`, reason: 'no process is entered', hint: 'Give a target.' })
+  }
+  const uid = idOf('uid') ?? user?.uid ?? (asRoot ? 0 : undefined)
+  const gid = idOf('gid') ?? user?.gid ?? (asRoot ? 0 : undefined)
   for (const group of options.groups ?? []) checkId(group, 'group')
   const groups = options.groups ?? user?.groups ?? (gid === undefined ? undefined : [])
-  const asked = options.groups !== undefined || options.gid !== undefined || user !== undefined
-  return { uid, gid, groups, groupsIfAllowed: groups !== undefined && !asked }
+  const named = options.groups !== undefined || user !== undefined || entered?.kinds.includes('user') !== true
+  const dropGroups = named || groups === undefined ? 'now' : options.gid === undefined ? 'maybe' : 'either'
+  return { uid, gid, groups, dropGroups }
 }
 
 /** Of a process that has come into another user namespace (user_namespaces(7)). */
@@ -108,7 +115,7 @@ const resolveOwn = (options: UnshareOptions | undefined): UnshareSpec | undefine
         reason: `the kinds are ${NAMESPACE_KINDS.join(', ')}`,
       })
   const uid = trySyscall('geteuid')
-  return resolveUnshare(options, { uid, gid: trySyscall('getegid'), name: process.env['USER'] })
+  return resolveUnshare(options, { uid, gid: trySyscall('getegid'), name: resolveUser(uid, [], '/').name })
 }
 
 /** Options checked, and all that they name opened: closed with `descriptors`. Throws {@link InputError}. */

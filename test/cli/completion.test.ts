@@ -18,6 +18,7 @@ const run = command({
     { long: 'memory', short: 'm', argument: 'SIZE', description: 'The most: memory [it] may’t have. And more.' },
     { long: 'network', argument: 'NETWORK', choices: ['none', 'host'], description: "Which network it's in." },
     { long: 'rm', description: 'Removes it.' },
+    { long: 'uts', short: 'u', argument: 'FILE', optional: true, description: 'A new one.' },
   ],
   operands: [{ name: 'COMMAND' }],
   stopAtOperand: true,
@@ -104,6 +105,9 @@ const EXPECTED: readonly (readonly [words: readonly string[], completions: reado
   ],
   [['run', '--memory', '1m', '--network', 'h'], ['host']],
   [['oci', 'create', '--r'], ['--rm']],
+  [['run', '--ut'], ['--uts']],
+  [['run', '--uts', '--r'], ['--rm']],
+  [['run', '-u', '--r'], ['--rm']],
   [
     ['cap', ''],
     ['get', 'this', 'that'],
@@ -125,7 +129,9 @@ test('bash', () => {
   for (const [words, completions] of EXPECTED) assert.deepEqual(complete(words), completions, words.join(' '))
   assert.deepEqual(complete(['run', '--network', '=', 'h']), ['host'])
   assert.deepEqual(complete(['run', '--network', '=']), ['none', 'host'])
-  assert.deepEqual(complete(['run', '--']), ['--memory', '--network', '--rm', '--help'])
+  assert.deepEqual(complete(['run', '--']), ['--memory', '--network', '--rm', '--uts', '--help'])
+  assert.deepEqual(complete(['run', '--uts', '=', 'file', '--r']), ['--rm'])
+  assert.deepEqual(complete(['run', '--memory', '=', '1m', '--r']), ['--rm'])
   assert.deepEqual(complete(['run', 'ls', '--']), [])
   assert.deepEqual(complete(['run', '--memory', '']), [])
 })

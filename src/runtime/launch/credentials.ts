@@ -7,7 +7,7 @@ import {
 } from '../../linux/capability.ts'
 import type { CapabilitySet, CapabilityState } from '../../linux/capability.ts'
 import { PR_SET_SECUREBITS } from '../../linux/prctl.ts'
-import type { Data } from '../../plan/step.ts'
+import type { Data, Register, Words } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import {
   PR_CAP_AMBIENT,
@@ -31,31 +31,41 @@ const ID_HINTS = {
   EPERM: 'It takes CAP_SETUID and CAP_SETGID: be root.',
 }
 
-const setGroups = (context: LaunchContext, groups: readonly number[], ifAllowed: boolean): void => {
-  const { stage, data } = context
+const groupsWords = (groups: readonly number[]): Words => ({
+  what: `set the additional groups to ${groups.length === 0 ? 'none' : groups.join(', ')}`,
+  hints: {
+    EINVAL: ID_HINTS.EINVAL,
+    EPERM: 'It takes CAP_SETGID, and a user namespace in which setgroups is not denied.',
+  },
+})
+
+/** Drops the groups while that is in the caller's power. Returns where it is noted whether that went well. */
+export const planLeaveGroups = ({ stage, data, spec }: LaunchContext): Register | undefined => {
+  if (spec.dropGroups === 'now') return undefined
   const end = stage.label()
-  stage.mechanism('process').call(
-    {
-      what: `set the additional groups to ${groups.length === 0 ? 'none' : groups.join(', ')}`,
-      hints: {
-        EINVAL: ID_HINTS.EINVAL,
-        EPERM: 'It takes CAP_SETGID, and a user namespace in which setgroups is not denied.',
-      },
-    },
-    'setgroups',
-    [groups.length, data.add(new Uint8Array(Uint32Array.from(groups).buffer), `[${groups.join(', ')}]`)],
-    ifAllowed ? [{ errno: EPERM, to: end }] : [],
-  )
+  stage.mechanism('process')
+  const args = [0, data.space(8, '[]')]
+  const branches = [{ errno: EPERM, to: end }]
+  const dropped = stage.callFor('groups dropped', groupsWords([]), 'setgroups', args, branches)
+  stage.place(end)
+  return dropped
+}
+
+const setGroups = (context: LaunchContext, groups: readonly number[], dropped: Register | undefined): void => {
+  const { stage, data, spec } = context
+  const words = groupsWords(groups)
+  const args = [groups.length, data.add(new Uint8Array(Uint32Array.from(groups).buffer), `[${groups.join(', ')}]`)]
+  const [denied, end] = [stage.label(), stage.label()]
+  stage.mechanism('process').call(words, 'setgroups', args, dropped === undefined ? [] : [{ errno: EPERM, to: denied }])
+  if (dropped === undefined) return
+  if (spec.dropGroups === 'either') stage.jump({ what: 'go on, without groups' }, end)
+  stage.place(denied)
+  if (spec.dropGroups === 'either') stage.check(words, dropped, 0, EPERM)
   stage.place(end)
 }
 
-/** Drops the groups while that is in the caller's power: in another user namespace it may be denied. */
-export const planLeaveGroups = (context: LaunchContext): void => {
-  if (context.spec.groupsIfAllowed) setGroups(context, [], true)
-}
-
 /** User and groups. The user last: it takes the power to change the others. */
-export const planIds = (context: LaunchContext): void => {
+export const planIds = (context: LaunchContext, dropped: Register | undefined): void => {
   const { stage, spec } = context
   const { uid, gid, groups, capabilities } = spec
   const keeps = spec.keepCapabilities || (capabilities !== undefined && (capabilities.permitted !== 0n || spec.setpcap))
@@ -65,7 +75,7 @@ export const planIds = (context: LaunchContext): void => {
     stage
       .mechanism('capabilities')
       .call({ what: 'keep capabilities across the change of user' }, 'prctl', [PR_SET_KEEPCAPS, 1, 0, 0, 0])
-  if (groups !== undefined) setGroups(context, groups, spec.groupsIfAllowed)
+  if (groups !== undefined) setGroups(context, groups, dropped)
   stage.mechanism('process')
   if (gid !== undefined) stage.call({ what: `set the group to ${gid}`, hints: ID_HINTS }, 'setresgid', [gid, gid, gid])
   if (uid !== undefined) stage.call({ what: `set the user to ${uid}`, hints: ID_HINTS }, 'setresuid', [uid, uid, uid])

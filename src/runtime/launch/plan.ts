@@ -28,7 +28,7 @@ export interface LaunchPlan {
 export const planLaunch = (spec: LaunchSpec): LaunchPlan => {
   const context = new LaunchContext(spec)
   planJoins(context)
-  planLeaveGroups(context)
+  const dropped = planLeaveGroups(context)
   planEnter(context)
   planUnshare(context)
   planFork(context)
@@ -36,7 +36,7 @@ export const planLaunch = (spec: LaunchSpec): LaunchPlan => {
   planPropagation(context)
   planDirectories(context)
   planKernelMounts(context)
-  planIds(context)
+  planIds(context, dropped)
   planCapabilities(context)
   planLaunched(context)
   return {

@@ -70,8 +70,13 @@ export interface LaunchSpec {
   readonly uid: number | undefined
   readonly gid: number | undefined
   readonly groups: readonly number[] | undefined
-  /** The groups are dropped before namespaces are entered and after, and where neither is allowed they stay. */
-  readonly groupsIfAllowed: boolean
+  /**
+   * Where other namespaces are entered, setgroups(2) may be denied there: then the groups are dropped before that too.
+   * - `now`: once, and it must not fail.
+   * - `either`: before and after, and one of them must not fail.
+   * - `maybe`: before and after, and where neither is allowed they stay.
+   */
+  readonly dropGroups: 'now' | 'either' | 'maybe'
   /** All five sets, as they are to be when the program begins; undefined: whatever they come to be. */
   readonly capabilities: ProcessCapabilities | undefined
   /** What has to be taken from the bounding set. What isn't in it can be left alone, which takes no privilege. */
