@@ -36,7 +36,11 @@ const makeGroup = (t: TestContext, name: string): Cgroup => {
 /** A loop in the group that ends by itself. */
 const spin = (group: Cgroup): void => {
   const joining = group.joinFiles().map((file) => `echo 0 >${file}`)
-  spawn('sh', ['-c', [...joining, 'ulimit -t 5; while :; do :; done'].join('; ')], { stdio: 'ignore' })
+  spawn(
+    'sh',
+    ['-c', [...joining, "ulimit -t 5; x=$(head -c 2000000 /dev/zero | tr '\\0' x); while :; do :; done"].join('; ')],
+    { stdio: 'ignore' },
+  )
 }
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length
