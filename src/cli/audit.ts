@@ -3,7 +3,7 @@ import { WALLS, WALL_TITLES, audit as auditProcess } from '../index.ts'
 import { auditText } from './audit-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { UsageError } from './usage-error.ts'
+import { parsePid } from './pid.ts'
 
 const STATUS: Readonly<Record<Verdict, number>> = { contained: 0, gaps: 1, 'not contained': 2 }
 
@@ -13,14 +13,6 @@ const FAIL_ON = { weakness: 1, escape: 2, never: 3 } as const
 type FailOn = keyof typeof FAIL_ON
 
 const isFailOn = (text: string): text is FailOn => Object.hasOwn(FAIL_ON, text)
-
-const pidOf = (text: string): number => {
-  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
-  throw new UsageError(
-    `cannot audit "${text}": it is no process id`,
-    'Give the id of a process of this host: see "tare ps".',
-  )
-}
 
 const isWall = (text: string): text is (typeof WALLS)[number] => WALLS.some((wall) => wall === text)
 
@@ -79,7 +71,7 @@ export const audit: Command = command({
     const failOn = options['fail-on'] ?? 'weakness'
     const from = FAIL_ON[isFailOn(failOn) ? failOn : 'weakness']
     // All are read before one is shown: if one has ended, nothing is half said.
-    const audits = operands.map(pidOf).map((pid) => auditProcess(pid, { except }))
+    const audits = operands.map((word) => parsePid(word)).map((pid) => auditProcess(pid, { except }))
     if (options.json === true) terminal.print(toJson(audits))
     else terminal.print(audits.map((each) => auditText(each, terminal, options.verbose === true)).join('\n'))
     const status = Math.max(...audits.map(({ verdict }) => STATUS[verdict]))

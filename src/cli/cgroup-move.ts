@@ -2,15 +2,7 @@ import { findCgroup, readCgroupLayout } from '../linux/index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { UsageError } from './usage-error.ts'
-
-const idOf = (text: string): number => {
-  if (/^\d{1,10}$/.test(text)) return Number(text)
-  throw new UsageError(
-    `cannot move ${JSON.stringify(text)}: it is no process id`,
-    'pgrep(1) and "tare ps" find ids by names.',
-  )
-}
+import { parsePid } from './pid.ts'
 
 export const cgroupMove: Command = command({
   description:
@@ -32,7 +24,7 @@ export const cgroupMove: Command = command({
   ],
   run: async ({ options, operands }) => {
     const [name = '', ...words] = operands
-    const ids = words.map(idOf)
+    const ids = words.map((word) => parsePid(word, 'pgrep(1) and "tare ps" find ids by names.'))
     const cgroup = findCgroup(readCgroupLayout(), name)
     if (options.threads === true) cgroup.addThreads(...ids)
     else cgroup.add(...ids)

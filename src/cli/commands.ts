@@ -14,7 +14,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'ns',
-    summary: 'list the namespaces of this host: who is in them, who owns them, what holds them; compare processes',
+    summary: 'list all namespaces: who is in them, who owns them, what holds them; compare those of processes',
     load: async () => (await import('./ns.ts')).ns,
   },
   {
@@ -79,7 +79,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       },
       {
         name: 'thaw',
-        summary: 'let them go on',
+        summary: 'let the processes of a frozen group go on',
         load: async () => (await import('./cgroup-freeze.ts')).cgroupThaw,
       },
       {
@@ -131,7 +131,7 @@ export const COMMANDS: readonly CommandEntry[] = [
       },
       {
         name: 'rm',
-        summary: 'take the capabilities of files',
+        summary: 'take the capabilities of files away',
         load: async () => (await import('./cap-rm.ts')).capRm,
       },
       {

@@ -26,11 +26,14 @@ const kindsOf = (words: readonly string[]): ReadonlySet<NamespaceKind> => {
   throw new TareError({ operation: 'list namespaces of type', target: missing, reason: 'this kernel has none' })
 }
 
+/** Of the namespaces that a process is in. */
+const inodesOf = (pid: number): ReadonlySet<number> =>
+  new Set(compareNamespaces(pid, pid).kinds.map(({ process: inode }) => inode))
+
 /** What of the host's namespaces is asked for: some kinds, or those of one process. */
 const select = (all: HostNamespaces, types: readonly string[], task: string | undefined): HostNamespaces => {
   const kinds = kindsOf(types)
-  const inodes =
-    task === undefined ? undefined : new Set(Object.values(readNamespaces(parsePid(task))).map(({ inode }) => inode))
+  const inodes = task === undefined ? undefined : inodesOf(parsePid(task))
   const namespaces = all.namespaces.filter(({ kind, inode }) => kinds.has(kind) && inodes?.has(inode) !== false)
   const shown = new Set(namespaces.map(({ inode }) => inode))
   const sets = all.sets.filter((set) => Object.values(set.namespaces).some((inode) => shown.has(inode)))

@@ -3,11 +3,11 @@ import { findContainers, processTree } from '../index.ts'
 import { suggest } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { parsePid } from './pid.ts'
 import type { Line, PsColumn } from './ps-columns.ts'
 import { DEFAULT_COLUMNS, PS_COLUMNS, rowOf, TREE_COLUMNS } from './ps-columns.ts'
 import { groupedText, treeText } from './ps-text.ts'
 import { formatTable } from './table.ts'
-import { UsageError } from './usage-error.ts'
 import { wrongValue } from './wrong-value.ts'
 
 const columnsOf = (list: string): readonly PsColumn[] =>
@@ -18,12 +18,6 @@ const columnsOf = (list: string): readonly PsColumn[] =>
     const meant = suggest(word, names)
     const hint = meant === undefined ? `There are ${names.join(', ')}.` : `Did you mean ${meant}?`
     throw wrongValue('columns', list, `there is no column "${word}"`, hint)
-  })
-
-const pidsOf = (words: readonly string[]): readonly number[] =>
-  words.map((word) => {
-    if (/^[1-9]\d{0,9}$/.test(word)) return Number(word)
-    throw new UsageError(`cannot use "${word}" as PID: it is no process id`, 'Process ids are whole numbers from 1 on.')
   })
 
 const linesOf = (container: FoundContainer): readonly Line[] =>
@@ -116,7 +110,7 @@ export const ps: Command = command({
     const columns = columnsOf(list ?? (tree ? TREE_COLUMNS : DEFAULT_COLUMNS))
     if (tree && sort !== undefined)
       throw wrongValue('sort', sort, 'a tree has an order of its own', 'Leave out --sort or --tree.')
-    const pids = operands.length === 0 ? undefined : pidsOf(operands)
+    const pids = operands.length === 0 ? undefined : operands.map((word) => parsePid(word))
     const cgroups = asJson || columns.some(({ name }) => name === 'cgroup')
     const found = findContainers({ services: true, host: all, pids, cgroups })
     const shown = all || services || pids !== undefined ? found : found.filter(({ kind }) => kind === 'container')

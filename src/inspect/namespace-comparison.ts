@@ -1,5 +1,6 @@
 import type { IdMapping } from '../linux/idmap.ts'
 import { readIdMap } from '../linux/idmap.ts'
+import { ERRNO } from '../linux/errno.ts'
 import { TareError } from '../linux/error.ts'
 import type { NamespaceKind } from '../linux/namespace.ts'
 import { NAMESPACE_KINDS, NAMESPACES, readNamespace } from '../linux/namespace.ts'
@@ -56,7 +57,7 @@ const inodesOfLiving = (pid: number): Inodes => {
   if (inodes.size >= inodesOf('self').size) return inodes
   const hint = 'Its parent has not asked yet how it ended; what is left are its user and its pid namespace.'
   throw new TareError({
-    operation: 'compare the namespaces of',
+    operation: 'look at the namespaces of',
     target: `process ${pid}`,
     reason: 'it has ended',
     hint,
@@ -78,7 +79,12 @@ const inspect = (pid: number, reader: ProcessReader): ComparedProcess => {
   const found = reader.read(pid)
   if (found === undefined) {
     const hint = 'It has ended, or is not visible from this pid namespace.'
-    throw new TareError({ operation: 'look at', target: `process ${pid}`, reason: 'there is no such process', hint })
+    throw new TareError({
+      operation: 'look at the namespaces of',
+      target: `process ${pid}`,
+      errno: ERRNO['ESRCH'],
+      hint,
+    })
   }
   // The map of the reader's own namespace tells what its ids are outside of that.
   const isOwn = readNamespace(pid, 'user')?.inode === readNamespace('self', 'user')?.inode

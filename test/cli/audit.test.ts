@@ -77,8 +77,8 @@ test('an ordinary user audits its own processes, and no others', { skip: needsRo
 test('bad input is one clear error', () => {
   const gone = spawnSync('true').pid
   for (const [words, message] of [
-    [['nginx'], /cannot audit "nginx": it is no process id\n/],
-    [['0'], /cannot audit "0": it is no process id\n/],
+    [['nginx'], /cannot use "nginx": it is no process id\n/],
+    [['0'], /cannot use "0": it is no process id\n/],
     [[String(gone)], /cannot audit process \d+: ESRCH \(no such process\)\n/],
     [[String(process.pid), String(gone)], /cannot audit process \d+: ESRCH \(no such process\)\n/],
     [[], /PID is missing/],

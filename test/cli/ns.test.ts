@@ -110,11 +110,8 @@ test('an ordinary user sees own processes, and is told of the others', { skip: N
 test('what makes no sense is refused', () => {
   const ended = spawnSync('true').pid
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [[`${ended}`], /^tare: cannot look at process \d+: there is no such process\nIt has ended/],
-    [
-      ['--task', `${ended}`],
-      /^tare: cannot read the \w+ namespace of process \d+: ENOENT .*\nThere is no such process/,
-    ],
+    [[`${ended}`], /^tare: cannot look at the namespaces of process \d+: ESRCH \(no such process\)\nIt has ended/],
+    [['--task', `${ended}`], /^tare: cannot look at the namespaces of process \d+: ESRCH/],
     [['4026000000'], /^tare: cannot show namespace 4026000000: there is none of this number\n/],
     [['web'], /^tare: cannot use "web": it is no process id/],
     [['0'], /^tare: cannot use "0": it is no process id/],

@@ -147,8 +147,8 @@ const refusal = (...args: readonly string[]): readonly string[] => {
 
 test('bad input is one clear error, and nothing is printed', () => {
   assert.deepEqual(refusal('0x12'), [
-    'tare: cannot use "0x12" as PID: it is no process id',
-    'Process ids are whole numbers from 1 on.',
+    'tare: cannot use "0x12": it is no process id',
+    'It is a number, such as "tare ps" shows.',
   ])
   assert.deepEqual(refusal('--columns=pid,containr'), [
     'tare: cannot use --columns=pid,containr: there is no column "containr"',

@@ -362,7 +362,8 @@ test('a process that has ended is none to compare with', { skip }, async (t) => 
   const end = once(child, 'exit')
   child.kill('SIGKILL')
   await end
-  const missing = /cannot look at process \d+: there is no such process\nIt has ended, or is not visible/
+  const missing =
+    /cannot look at the namespaces of process \d+: ESRCH \(no such process\)\nIt has ended, or is not visible/
   assert.throws(() => compareNamespaces(pidOf(child)), missing)
   assert.throws(() => compareNamespaces(process.pid, pidOf(child)), missing)
   // One that its parent doesn't ask for.
@@ -372,10 +373,10 @@ test('a process that has ended is none to compare with', { skip }, async (t) => 
   while (readProcessStat(zombie).state !== 'Z') await setTimeout(5)
   assert.throws(
     () => compareNamespaces(zombie),
-    /cannot compare the namespaces of process \d+: it has ended\nIts parent has not asked/,
+    /cannot look at the namespaces of process \d+: it has ended\nIts parent has not asked/,
   )
   assert.throws(
     () => compareNamespaces(process.pid, zombie),
-    /cannot compare the namespaces of process \d+: it has ended/,
+    /cannot look at the namespaces of process \d+: it has ended/,
   )
 })
