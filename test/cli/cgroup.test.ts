@@ -166,7 +166,7 @@ test('move takes a process with its threads, and back', { skip }, () => {
 test('move of one that has ended moves none', { skip }, () => {
   const name = create()
   const pid = sleeper()
-  fails(/^tare: cannot move process 4194305: there is no such process, or it has ended\n/, 'move', name, pid, '4194305')
+  fails(/^tare: cannot move process 4194304: there is no such process, or it has ended\n/, 'move', name, pid, '4194304')
   fails(/^tare: cannot move process 2 \(kthreadd\): it is a thread of the kernel/, 'move', name, pid, '2')
   fails(/^tare: cannot use "nginx": it is no process id\n/, 'move', name, 'nginx')
   fails(/: an id is a whole number, 1 or more\n/, 'move', name, '0')
