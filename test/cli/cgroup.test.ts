@@ -169,7 +169,7 @@ test('move of one that has ended moves none', { skip }, () => {
   fails(/^tare: cannot move process 4194304: there is no such process, or it has ended\n/, 'move', name, pid, '4194304')
   fails(/^tare: cannot move process 2 \(kthreadd\): it is a thread of the kernel/, 'move', name, pid, '2')
   fails(/^tare: cannot use "nginx": it is no process id\n/, 'move', name, 'nginx')
-  fails(/: an id is a whole number, 1 or more\n/, 'move', name, '0')
+  fails(/cannot use "0": it is no process id\n/, 'move', name, '0')
   const [entry] = JSON.parse(works('ls', '--json', name))
   assert.deepEqual(entry.processes, [])
 })
