@@ -64,6 +64,8 @@ export type {
 export type { Include } from './rootfs/closure/include.ts'
 export type { BuildMethod, BuildOptions, BuiltRoot } from './rootfs/build/build.ts'
 export { buildRoot } from './rootfs/build/build.ts'
+export type { ChrootOptions } from './engine/chroot.ts'
+export { chroot, chrootLaunch } from './engine/chroot.ts'
 export { Container, container } from './engine/container.ts'
 export type { Explanation, ExplanationCounts } from './engine/explain.ts'
 export { explain } from './engine/explain.ts'

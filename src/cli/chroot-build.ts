@@ -1,9 +1,9 @@
 import type { BuildMethod, BuiltRoot, Closure, Trace, TracedFile } from '../index.ts'
-import { buildRoot, closure, traceFiles } from '../index.ts'
+import { buildRoot, closure, TareError, traceFiles } from '../index.ts'
 import { builtText, listing, totals } from './chroot-listing.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { EXIT_STATUS } from './exit-status.ts'
+import { EXIT_STATUS, exitStatusOf } from './exit-status.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './text.ts'
 import { untilSignal } from './until-signal.ts'
@@ -193,7 +193,10 @@ export const chrootBuild: Command = command({
       return 0
     } catch (error) {
       if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
+      // A traced command that can't be executed is a failure of ours: 126 and 127 speak of the command that is run.
+      if (!(error instanceof TareError) || exitStatusOf(error) === EXIT_STATUS.failure) throw error
+      terminal.warn(`tare: ${error.message}`)
+      return EXIT_STATUS.failure
     } finally {
       wait.release()
     }

@@ -41,6 +41,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         summary: 'build a root from what programs need',
         load: async () => (await import('./chroot-build.ts')).chrootBuild,
       },
+      {
+        name: 'run',
+        summary: 'run a command in another root, with no other wall',
+        load: async () => (await import('./chroot-run.ts')).chrootRun,
+      },
     ],
   },
   {

@@ -66,12 +66,25 @@ export interface UnshareOptions {
   readonly loadInterp?: string
 }
 
+/** Another root by pivot_root(2). Paths of the host are the caller's. */
+export interface PivotOptions {
+  readonly root: string
+  /** What is mounted in it. `target` is absolute, and must be there. */
+  readonly binds?: readonly { readonly source: string; readonly target: string; readonly readOnly?: boolean }[]
+  /** The caller's /proc at /proc. */
+  readonly proc?: boolean
+  /** A new /dev with the usual devices: null, zero, full, random, urandom, tty. */
+  readonly dev?: boolean
+}
+
 /** What a program of this host is started with. Nothing that isn't asked for is different from the caller. */
 export interface LaunchOptions extends Omit<ProgramOptions, 'tty'> {
   readonly enter?: EnterOptions
   readonly unshare?: UnshareOptions
   /** Another root directory (chroot(2)): a path as the program would see it without. */
   readonly root?: string
+  /** Another root directory, from which there is no way back; it takes a new mount namespace (`unshare`). */
+  readonly pivot?: PivotOptions
   /** Working directory, as the program sees it. Default: the caller's, or `/` where the root or the mounts are others. */
   readonly workdir?: string
   /** Directories of control groups that it joins: `/sys/fs/cgroup/mine`, of either version. */
@@ -109,6 +122,7 @@ export const LAUNCH_OPTIONS: readonly (keyof LaunchOptions)[] = [
   'enter',
   'unshare',
   'root',
+  'pivot',
   'workdir',
   'cgroups',
   'user',
@@ -132,6 +146,8 @@ export const LAUNCH_OPTIONS: readonly (keyof LaunchOptions)[] = [
   'buffer',
   'maxBuffer',
 ]
+
+export const PIVOT_OPTIONS: readonly (keyof PivotOptions)[] = ['root', 'binds', 'proc', 'dev']
 
 export const ENTER_OPTIONS: readonly (keyof EnterOptions)[] = [
   'target',

@@ -19,6 +19,7 @@ import { checkCommand } from './resolve.ts'
 import type { ResolvedEnter } from './resolve-enter.ts'
 import { resolveEnter } from './resolve-enter.ts'
 import { environmentOf } from './resolve-process.ts'
+import { resolvePivot } from './resolve-pivot.ts'
 import { resolveUser } from './resolve-user.ts'
 import { resolveUnshare } from './resolve-unshare.ts'
 
@@ -51,7 +52,8 @@ type Identity = Pick<LaunchSpec, 'uid' | 'gid' | 'groups' | 'dropGroups'>
 
 /** Who the program is run by. In another user namespace that is its root, as in nsenter(1). */
 const identityOf = (options: LaunchOptions, entered: ResolvedEnter | undefined): Identity => {
-  const user = options.user === undefined ? undefined : resolveUser(options.user, [], options.root ?? '/')
+  const user =
+    options.user === undefined ? undefined : resolveUser(options.user, [], options.pivot?.root ?? options.root ?? '/')
   const asRoot = entered?.kinds.includes('user') === true && options.enter?.preserveCredentials !== true
   const idOf = (which: 'uid' | 'gid'): number | undefined => {
     const given = options[which]
@@ -141,6 +143,7 @@ export const resolveLaunch = (
     enter: entered?.enter ?? [],
     unshare,
     root: root ?? entered?.root,
+    pivot: resolvePivot(options),
     workdir: workdir ?? entered?.workdir,
     fork: options.fork ?? entered?.kinds.includes('pid') ?? false,
     ...identityOf(options, entered),

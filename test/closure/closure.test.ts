@@ -40,8 +40,8 @@ test('what is no program is refused', () => {
     ['c'],
     /cannot find the program c: there is none of that name\nGive its path, or a PATH that has it\. Looked in \/bin, \/usr\/local\/sbin, \/usr\/sbin, \/sbin\./,
   )
-  refused(['/bin/c'], /cannot find .*\/bin\/c: ENOENT \(no such file or directory\)/)
-  refused(['/bin'], /cannot use .*\/bin: it is a directory/)
+  refused(['/bin/c'], /cannot use the program .*\/bin\/c: ENOENT \(no such file or directory\)/)
+  refused(['/bin'], /cannot use the program .*\/bin: it is a directory/)
   refused(['a\0b'], /that is no name/)
   refused(['t'], /cannot use the program \/bin\/t: it is neither an ELF file nor a script/, { '/bin/t': 'text' })
   refused(['e'], /cannot use the program \/bin\/e: it is neither/, { '/bin/e': '' })

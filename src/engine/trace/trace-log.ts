@@ -5,7 +5,7 @@ import { readProcessMemory, readProcessString } from '../../linux/process-memory
 import { seccompAbi, seccompSyscallName } from '../../linux/seccomp/architectures.ts'
 import type { SeccompNotification } from '../../linux/seccomp/notify.ts'
 import type { TracedFile } from '../../rootfs/closure/closure.ts'
-import { NOT_TRACED } from '../../rootfs/closure/closure.ts'
+import { isNotTraced } from '../../rootfs/closure/closure.ts'
 import type { PathCall } from './path-calls.ts'
 import { PATH_CALLS, TRACED_ARCHITECTURES } from './path-calls.ts'
 
@@ -159,7 +159,7 @@ export class TraceLog {
   }
 
   #add(file: TracedFile): void {
-    if (NOT_TRACED.some((place) => isBelow(file.path, place))) {
+    if (isNotTraced(file.path, file.kind)) {
       if (file.kind === 'opened' || file.kind === 'executed') this.#leave(file.path, 'temporary')
       return
     }

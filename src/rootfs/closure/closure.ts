@@ -57,15 +57,20 @@ const MOUNT_POINTS = [
   ['/tmp', 0o1777],
 ] as const
 
-/** Not taken from a trace: what these hold belongs to a running system, and not to a program. */
-export const NOT_TRACED: readonly string[] = ['/dev', '/proc', '/sys', '/tmp', '/run', '/var/run', '/var/tmp']
+/** Every root has them, empty. */
+const EMPTY: readonly string[] = ['/dev', '/proc', '/sys', '/tmp']
+/** What these hold belongs to a running system, and not to a program. */
+const PASSING: readonly string[] = [...EMPTY, '/run', '/var/run', '/var/tmp']
+
+/** Whether something is not taken from a trace. A directory that is written to has to be there, whatever it held. */
+export const isNotTraced = (path: string, kind: TracedFile['kind']): boolean =>
+  (kind === 'written to' ? EMPTY : PASSING).some((place) => path === place || path.startsWith(`${place}/`))
 
 const addTraced = (set: EntrySet, adder: ProgramAdder, includer: Includer, { path, kind, by }: TracedFile): void => {
   const { tree } = set
   const found = tree.find(path)
   if (found === undefined) return
-  const isLeftOut = (each: string): boolean =>
-    includer.isExcluded(each) || NOT_TRACED.some((place) => each === place || each.startsWith(`${place}/`))
+  const isLeftOut = (each: string): boolean => includer.isExcluded(each) || isNotTraced(each, kind)
   if ([path, found.path, ...found.links.map((link) => link.path)].some(isLeftOut)) return
   if (!set.addFound(found, { kind, by })) return
   if (kind === 'executed' || kind === 'opened') adder.follow(found)

@@ -88,16 +88,7 @@ export class Includer {
   #includePath(path: string, target: string | undefined): void {
     const { tree } = this.#set
     const found = tree.find(path)
-    if (found === undefined) {
-      const cause = whyAbsent(tree.source(path))
-      throw new InputError({
-        operation: 'include',
-        target: tree.source(path),
-        reason: cause.message.replace(/^cannot /, 'one cannot ').split('\n')[0],
-        hint: cause.hint,
-        cause,
-      })
-    }
+    if (found === undefined) throw whyAbsent('include', tree.source(path))
     if (target === undefined) {
       for (const link of found.links)
         this.#set.add(

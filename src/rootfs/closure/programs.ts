@@ -35,7 +35,7 @@ const findProgram = (
   if (program.includes('/')) {
     const path = resolve(tree.root === '' ? process.cwd() : '/', program)
     const found = tree.findFile(path)
-    if (found === undefined) throw whyAbsent(tree.source(path))
+    if (found === undefined) throw whyAbsent('use the program', tree.source(path))
     return { path, found }
   }
   for (const directory of directories) {

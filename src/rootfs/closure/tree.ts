@@ -121,13 +121,13 @@ export class Tree {
 /** The directory that a path without links lies in. */
 export const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')))
 
-/** Why a file can't be had that must be: the error that the kernel gives for it. */
-export const whyAbsent = (source: string): TareError => {
+/** Why a file can't be had that must be: the error that the kernel gives for it. `operation` was to be done with it. */
+export const whyAbsent = (operation: string, source: string): TareError => {
   try {
     const reason = statSync(source).isDirectory() ? 'it is a directory' : 'it is neither a file nor a link to one'
-    return new InputError({ operation: 'use', target: source, reason })
+    return new InputError({ operation, target: source, reason })
   } catch (error) {
-    return fromNodeError(error, 'find', source, {
+    return fromNodeError(error, operation, source, {
       EACCES: 'This user may not enter a directory on the way: run as one who may.',
     })
   }

@@ -4,6 +4,7 @@ import { LaunchContext } from './context.ts'
 import { planCapabilities, planIds, planLeaveGroups } from './credentials.ts'
 import { planEnter, planJoins } from './enter.ts'
 import { needsCaller, planIdMaps } from './id-maps.ts'
+import { planPivot } from './pivot.ts'
 import { planFork, planLaunched } from './program.ts'
 import { planDirectories } from './root.ts'
 import type { LaunchSpec } from './spec.ts'
@@ -34,6 +35,7 @@ export const planLaunch = (spec: LaunchSpec): LaunchPlan => {
   planFork(context)
   planIdMaps(context)
   planPropagation(context)
+  planPivot(context)
   planDirectories(context)
   planKernelMounts(context)
   planIds(context, dropped)

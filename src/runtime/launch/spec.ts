@@ -2,6 +2,7 @@ import type { IdMapping } from '../../linux/idmap.ts'
 import type { Propagation } from '../../linux/mount-flags.ts'
 import type { NamespaceKind } from '../../linux/namespace.ts'
 import type { CapabilitySet, ProcessCapabilities } from '../../linux/capability.ts'
+import type { PivotSpec } from './pivot-spec.ts'
 
 /** One setns(2): a descriptor of a namespace, or a pidfd, and of which kinds. */
 export interface EnterSpec {
@@ -64,6 +65,7 @@ export interface LaunchSpec {
   readonly enter: readonly EnterSpec[]
   readonly unshare: UnshareSpec | undefined
   readonly root: DirectorySpec | undefined
+  readonly pivot: PivotSpec | undefined
   readonly workdir: DirectorySpec | undefined
   /** Whether the program is a child of the process that was moved: only then it is in a new pid namespace. */
   readonly fork: boolean
