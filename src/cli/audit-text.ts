@@ -99,12 +99,29 @@ const verdictText = ({ verdict, findings }: Audit, style: Style): string => {
   return `${style.bold('verdict')}: ${paint(VERDICTS[verdict])}${counts.length === 0 ? '' : ` (${counts.join(', ')})`}\n`
 }
 
+/** What was promised and what was found, side by side. */
+const promisesText = ({ container }: Audit, { style, lineWidth }: Terminal): string => {
+  if (container === undefined) return ''
+  if (container.promises === undefined) return '\nwhat it was promised is not to be found: its plan is one of several\n'
+  const rows = container.promises.map(({ wall, promised, found, kept }) => {
+    const [text, paint] =
+      kept === undefined ? ['unknown', style.dim] : kept ? ['kept', style.green] : ['broken', style.red]
+    return [wall, { text, style: paint }, promised, found]
+  })
+  const columns = [{ title: 'WALL' }, { title: 'PROMISE' }, { title: 'PROMISED' }, { title: 'FOUND' }]
+  return `\n${formatTable(rows, columns, lineWidth)}`
+}
+
 const SHOWN = 60
 
-const header = ({ pid, name, command }: Audit): string => {
+const header = ({ pid, name, command, container }: Audit): string => {
   const line = printable(command.join(' '))
   const shown = line.length > SHOWN ? `${line.slice(0, SHOWN - 1)}…` : line
-  return `process ${pid}: ${shown === '' ? printable(name) : shown}`
+  const of =
+    container === undefined || container.init === pid
+      ? ''
+      : `, in the container of Tare whose PID 1 is ${container.init}`
+  return `process ${pid}: ${shown === '' ? printable(name) : shown}${of}`
 }
 
 /** An audit as a person reads it: wall by wall, then what is open, and the verdict. */
@@ -122,5 +139,5 @@ export const auditText = (audit: Audit, terminal: Terminal, verbose: boolean): s
   const columns = [{ title: 'WALL' }, { title: 'STATE' }, { title: 'FOUND' }]
   const shown: readonly Mark[] = verbose ? ['open', 'weak', 'note', 'unknown', 'holds'] : ['open', 'weak']
   const sections = shown.map((mark) => section(mark, findings, terminal, verbose))
-  return `${style.bold(header(audit))}\n\n${formatTable(rows, columns, lineWidth)}${sections.join('')}\n${verdictText(audit, style)}`
+  return `${style.bold(header(audit))}\n\n${formatTable(rows, columns, lineWidth)}${sections.join('')}${promisesText(audit, terminal)}\n${verdictText(audit, style)}`
 }

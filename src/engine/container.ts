@@ -4,6 +4,8 @@ import type { CgroupStats } from '../linux/cgroup/stats.ts'
 import { execInContainer } from '../runtime/exec.ts'
 import type { PlanHost } from '../runtime/plan/context.ts'
 import { planContainer } from '../runtime/plan.ts'
+import type { Promised } from '../runtime/promise.ts'
+import { promiseOf } from '../runtime/promise.ts'
 import type { Running } from '../runtime/running.ts'
 import type { ProcessSpec } from '../runtime/spec.ts'
 import { startContainer } from '../runtime/start.ts'
@@ -36,6 +38,11 @@ export class Container implements AsyncDisposable {
   /** The id of its PID 1 on the host. */
   get pid(): number {
     return this.#running.pid
+  }
+
+  /** What it was promised when it was started; `audit` holds it against what is found. */
+  get promised(): Promised {
+    return promiseOf(this.#running.spec)
   }
 
   /** What it uses; undefined unless a limit gave it a control group. */

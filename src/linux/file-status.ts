@@ -22,6 +22,8 @@ export interface FileStatus {
   readonly uid: number
   readonly gid: number
   readonly inode: bigint
+  /** Bytes. */
+  readonly size: number
   readonly device: DeviceNumbers
   /** Of a device node: the device that it stands for. */
   readonly represents: DeviceNumbers
@@ -45,6 +47,7 @@ export const fileStatus = ({ dirfd = AT_FDCWD, path }: Place): FileStatus => {
     uid: word(20),
     gid: word(24),
     inode: view.getBigUint64(32, true),
+    size: Number(view.getBigUint64(40, true)),
     represents: { major: word(128), minor: word(132) },
     device: { major: word(136), minor: word(140) },
     mount: Number(view.getBigUint64(0x90, true)),

@@ -5,7 +5,9 @@ import { DataBuilder } from './data.ts'
 import type { Operand, Operation, Step } from './step.ts'
 
 /** native/plan.h, which says what each number means. */
-const MAGIC = 0x45524154
+export const PLAN_MAGIC = 0x45524154
+/** Where in the header it stands at which offset the data begins. */
+export const PLAN_DATA_AT = 20
 const VERSION = 1
 const HEADER_SIZE = 32
 const STEP_SIZE = 80
@@ -133,7 +135,7 @@ export class PlanPrefix {
     const image = this.#image
     const { words, bytes } = image
     bytes.fill(0, HEADER_SIZE + this.#steps.length, size)
-    words.set([MAGIC, VERSION, size, count, relocations, dataAt, data.size, 0])
+    words.set([PLAN_MAGIC, VERSION, size, count, relocations, dataAt, data.size, 0])
     bytes.set(this.#steps, HEADER_SIZE)
     for (let index = 0; index < steps.length; index++) {
       const step = steps[index]

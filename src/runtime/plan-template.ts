@@ -47,6 +47,7 @@ export class PlanTemplate {
   readonly #firstId: number | undefined
   readonly #hostnames: readonly number[]
   readonly #ids: readonly number[]
+  readonly #promisedIds: readonly number[]
 
   /** The host name and the range of ids must be such as stand nowhere else in the plan. */
   constructor(spec: ContainerSpec, host: PlanHost) {
@@ -56,6 +57,7 @@ export class PlanTemplate {
     this.#firstId = firstIdOf(spec.userNamespace)
     this.#hostnames = placesOf(plan.data, spec.hostname)
     this.#ids = this.#firstId === undefined ? [] : placesOf(plan.ownData, idText(this.#firstId))
+    this.#promisedIds = this.#firstId === undefined ? [] : placesOf(plan.data, idText(this.#firstId))
   }
 
   get spec(): ContainerSpec {
@@ -88,7 +90,9 @@ export class PlanTemplate {
       ownData,
       encode: () => {
         const { steps, data } = planned()
-        return this.#prefix.encode(steps, data, [{ offsets: this.#hostnames, text: hostname }])
+        const patches = [{ offsets: this.#hostnames, text: hostname }]
+        if (firstId !== undefined) patches.push({ offsets: this.#promisedIds, text: idText(firstId) })
+        return this.#prefix.encode(steps, data, patches)
       },
       cgroup: cgroup === undefined || cgroupName === undefined ? cgroup : { ...cgroup, name: cgroupName },
       spec: {

@@ -15,6 +15,7 @@ import { planDirectory, planExecution, planProgram, planSeccomp } from './plan/p
 import { planRoot } from './plan/root.ts'
 import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
 import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
+import { encodePromise, promiseOf } from './promise.ts'
 import type { ContainerSpec } from './spec.ts'
 
 const MNT_DETACH = named(2, 'MNT_DETACH')
@@ -39,6 +40,8 @@ const planPivot = (context: PlanContext): void => {
 /** All but the program itself, which is the last that a plan has to know. */
 export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToProgram => {
   const context = new PlanContext(spec, host)
+  // First, for those who look for it.
+  context.data.add(encodePromise(promiseOf(spec)), 'what is promised')
   const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
   const cgroup = planCgroup(context)
   const unshare = planNamespaces(context)

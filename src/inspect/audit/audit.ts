@@ -1,13 +1,15 @@
+import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
 import { readCgroupLayout } from '../../linux/cgroup/layout.ts'
 import { InputError } from '../../linux/error.ts'
 import { trySyscall } from '../../linux/syscall.ts'
+import type { Promised } from '../../runtime/promise.ts'
 import { auditCapabilities } from './capabilities.ts'
 import { auditDescriptors } from './descriptors.ts'
 import { readDeviceRules } from './device-rules.ts'
 import { auditDevices } from './devices.ts'
 import { auditFiles, isWritable, kindOf } from './files.ts'
 import type { Finding, Verdict, Wall } from './finding.ts'
-import { verdictOf } from './finding.ts'
+import { WALLS, verdictOf } from './finding.ts'
 import { hostPaths } from './host-paths.ts'
 import type { HostView } from './host-view.ts'
 import { readHostView } from './host-view.ts'
@@ -18,11 +20,14 @@ import { auditModules, readLabel } from './modules.ts'
 import { auditNamespaces } from './namespaces.ts'
 import { auditPrivileges } from './privileges.ts'
 import { ProcessFiles } from './process-files.ts'
+import type { PromiseCheck } from './promises.ts'
+import { checkPromises } from './promises.ts'
 import { auditRoot } from './root.ts'
 import { auditSeccomp } from './seccomp.ts'
 import { auditSockets } from './sockets.ts'
 import type { Subject } from './subject.ts'
 import { readSubject } from './subject.ts'
+import { findTareContainer, programOf } from './tare-container.ts'
 import { auditTerminal } from './terminal.ts'
 
 /** What contains a process, as the kernel tells it. */
@@ -35,10 +40,21 @@ export interface Audit {
   readonly verdict: Verdict
   /** In the order of the walls. */
   readonly findings: readonly Finding[]
+  /** Of a container of Tare's: its PID 1, as the host counts, and what it was promised beside what was found. */
+  readonly container?: {
+    readonly init: number
+    /** Undefined where what it was promised isn't to be found. */
+    readonly promises: readonly PromiseCheck[] | undefined
+  }
 }
 
-const examine = (subject: Subject): readonly Finding[] => {
-  const layout = readCgroupLayout()
+/** A container of this process: `audit` holds it against what it was promised. */
+export interface AuditedContainer {
+  readonly pid: number
+  readonly promised: Promised
+}
+
+const examine = (subject: Subject, layout: CgroupLayout): readonly Finding[] => {
   const paths = hostPaths(subject.mounts, subject.host.mounts)
   const rules = readDeviceRules(subject, layout)
   const label = readLabel(subject)
@@ -71,15 +87,64 @@ export interface AuditOptions {
   readonly except?: readonly Wall[]
 }
 
-const auditOn = (pid: number, host: HostView, { except = [] }: AuditOptions): Audit => {
+/** A promise that isn't kept weighs, whatever it is about: somebody changed the container after its start. */
+const broken = (promises: readonly PromiseCheck[]): readonly Finding[] =>
+  promises.flatMap(({ wall, promised, found, kept }): readonly Finding[] =>
+    kept === false
+      ? [
+          {
+            id: 'promise',
+            wall,
+            state: 'open',
+            severity: 'weakness',
+            found: `promised ${promised}; found ${found}`,
+            why: 'It is not as it was when it was started: something with power over it has changed it.',
+            remedy: 'Find out what did, and start it anew.',
+          },
+        ]
+      : [],
+  )
+
+const checkContainer = (
+  subject: Subject,
+  layout: CgroupLayout,
+  given: AuditedContainer | undefined,
+): NonNullable<Audit['container']> | undefined => {
+  const known = given === undefined ? findTareContainer(subject.pid) : { init: given.pid, promised: given.promised }
+  if (known === undefined) return undefined
+  const { init, promised } = known
+  const promises =
+    promised === undefined ? undefined : checkPromises(subject, layout, promised, init === subject.pid && promised.init)
+  return { init, promises }
+}
+
+const inOrder = (findings: readonly Finding[]): readonly Finding[] =>
+  WALLS.flatMap((wall) => findings.filter((finding) => finding.wall === wall))
+
+const auditOn = (
+  pid: number,
+  given: AuditedContainer | undefined,
+  host: HostView,
+  { except = [] }: AuditOptions,
+): Audit => {
   using files = new ProcessFiles(pid)
   let root = -1
   try {
     const subject = readSubject(files, host)
     root = subject.root
-    const findings = examine(subject).filter(({ wall }) => !except.includes(wall))
+    const layout = readCgroupLayout()
+    const container = checkContainer(subject, layout, given)
+    const all = inOrder([...examine(subject, layout), ...broken(container?.promises ?? [])])
+    const findings = all.filter(({ wall }) => !except.includes(wall))
     files.checkAlive()
-    return { pid, name: subject.status.name, command: subject.command, verdict: verdictOf(findings), findings }
+    return {
+      pid,
+      name: subject.status.name,
+      command: subject.command,
+      verdict: verdictOf(findings),
+      findings,
+      ...(container === undefined ? {} : { container }),
+    }
   } finally {
     if (root >= 0) trySyscall('close', root)
   }
@@ -90,15 +155,26 @@ const auditOn = (pid: number, host: HostView, { except = [] }: AuditOptions): Au
  * started it. It is looked at from outside: nothing is run in it or stopped, no file of it is opened and no link of it
  * followed. What can't be seen so is `unknown`, and never taken to hold.
  *
+ * A container of Tare's is held against what it was promised, too. Of its own PID 1 the program beside it is looked at.
+ *
+ * @param target a process id, or a container of this process.
  * @throws InputError for what is no process id; TareError where there is no such process, it ends meanwhile, or this
  * user may not look into it.
+ *
+ * @example
+ * ```ts
+ * const { verdict, findings } = audit(1234)
+ * for (const { wall, found, remedy } of findings.filter(({ state }) => state === 'open')) console.log(wall, found, remedy)
+ * ```
  */
-export const audit = (pid: number, options: AuditOptions = {}): Audit => {
+export const audit = (target: number | AuditedContainer, options: AuditOptions = {}): Audit => {
+  const given = typeof target === 'number' ? undefined : target
+  const pid = typeof target === 'number' ? target : target.pid
   if (!Number.isInteger(pid) || pid < 1)
     throw new InputError({ operation: 'audit', target: String(pid), reason: 'it is no process id' })
   const host = readHostView()
   try {
-    return auditOn(pid, host, options)
+    return auditOn(programOf(pid), given, host, options)
   } finally {
     trySyscall('close', host.root)
   }

@@ -13,7 +13,7 @@ const CMSG_HEADER = 16
 export const idText = (id: number): string => String(id).padStart(10)
 
 /** The text of a uid_map; the kernel takes any space between numbers (user_namespaces(7)). */
-const mapText = (mappings: readonly IdMapping[]): string =>
+export const mapText = (mappings: readonly IdMapping[]): string =>
   mappings.map(({ inside, outside, size }) => `${inside} ${idText(outside)} ${size}\n`).join('')
 
 const writeMap = (context: PlanContext, file: 'uid_map' | 'gid_map' | 'setgroups', text: string, why: string): void => {
