@@ -1,8 +1,9 @@
-import type { Audit, Verdict } from '../index.ts'
+import type { Verdict } from '../index.ts'
 import { WALLS, WALL_TITLES, audit as auditProcess } from '../index.ts'
 import { auditText } from './audit-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { parsePid } from './pid.ts'
 
 const STATUS: Readonly<Record<Verdict, number>> = { contained: 0, gaps: 1, 'not contained': 2 }
@@ -15,9 +16,6 @@ type FailOn = keyof typeof FAIL_ON
 const isFailOn = (text: string): text is FailOn => Object.hasOwn(FAIL_ON, text)
 
 const isWall = (text: string): text is (typeof WALLS)[number] => WALLS.some((wall) => wall === text)
-
-/** What is written to standard output as JSON. */
-const toJson = (audits: readonly Audit[]): string => `${JSON.stringify(audits, undefined, 2)}\n`
 
 export const audit: Command = command({
   description:
@@ -72,7 +70,7 @@ export const audit: Command = command({
     const from = FAIL_ON[isFailOn(failOn) ? failOn : 'weakness']
     // All are read before one is shown: if one has ended, nothing is half said.
     const audits = operands.map((word) => parsePid(word)).map((pid) => auditProcess(pid, { except }))
-    if (options.json === true) terminal.print(toJson(audits))
+    if (options.json === true) terminal.print(jsonText(audits))
     else terminal.print(audits.map((each) => auditText(each, terminal, options.verbose === true)).join('\n'))
     const status = Math.max(...audits.map(({ verdict }) => STATUS[verdict]))
     return status >= from ? status : 0

@@ -4,6 +4,7 @@ import { capabilityLabel } from '../linux/index.ts'
 import { capabilityLetters, capabilityNumbers, CAPABILITY_SETS, realmText } from './cap-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { parsePid } from './pid.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -65,7 +66,7 @@ export const capDiff: Command = command({
         ? [inspectCapabilities(), inspectCapabilities(first)]
         : [inspectCapabilities(first), inspectCapabilities(second)]
     const text = table(a, b, terminal)
-    if (options.json === true) terminal.print(`${JSON.stringify(json(a, b), undefined, 2)}\n`)
+    if (options.json === true) terminal.print(jsonText(json(a, b)))
     else terminal.print(text)
     return text === '' ? 0 : 1
   },

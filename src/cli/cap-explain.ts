@@ -12,6 +12,7 @@ import {
 import { capabilityNumbers, capabilitySentence, riskCondition } from './cap-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import type { Style, Terminal } from './terminal.ts'
 import { printable, wrap } from './text.ts'
 
@@ -103,7 +104,7 @@ export const capExplain: Command = command({
     const meanings = (words.length === 0 ? ['all'] : words).map(meaningOf)
     const numbers = capabilityNumbers(meanings.reduce((all, { set }) => all | set, 0n))
     if (options.json === true) {
-      terminal.print(`${JSON.stringify(numbers.map(json), undefined, 2)}\n`)
+      terminal.print(jsonText(numbers.map(json)))
       return 0
     }
     const masks = meanings.filter(({ isMask }) => isMask).map(maskLine)

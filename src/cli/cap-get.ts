@@ -3,6 +3,7 @@ import { capabilityLabels, findFileCapabilities, formatFileCapabilities, getFile
 import { FILE_OPTIONS } from './cap-file.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { formatTable } from './table.ts'
 
 /** A file that was asked for or found; without capabilities only in the former case. */
@@ -67,7 +68,7 @@ export const capGet: Command = command({
     const failures = found.filter(isFailure)
     const lines = found.flatMap((each) => (isFailure(each) ? [] : [each]))
     for (const { error } of failures) terminal.warn(`tare: ${error.message}`)
-    if (options.json === true) terminal.print(`${JSON.stringify(lines.map(json), undefined, 2)}\n`)
+    if (options.json === true) terminal.print(jsonText(lines.map(json)))
     else terminal.print(formatTable(lines.map(row)))
     return failures.length === 0 ? 0 : 1
   },

@@ -3,6 +3,7 @@ import { verifyFileCapabilities } from '../linux/index.ts'
 import { parseFileCapabilities, ROOT_ID_OPTION } from './cap-file.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { formatTable } from './table.ts'
 
 const WORDS: Readonly<Record<FileCapabilityPart, string>> = {
@@ -30,7 +31,7 @@ export const capVerify: Command = command({
     const results = files.map((path) => ({ path, differs: verifyFileCapabilities(path, wanted) }))
     if (options.json === true) {
       const list = results.map(({ path, differs }) => ({ path, same: differs.length === 0, differs }))
-      terminal.print(`${JSON.stringify(list, undefined, 2)}\n`)
+      terminal.print(jsonText(list))
     } else {
       const { green, red } = terminal.style
       const rows = results.map(({ path, differs }) =>

@@ -13,6 +13,7 @@ import {
   realmText,
   termLines,
 } from './cap-text.ts'
+import { jsonText } from './json.ts'
 import { parsePid } from './pid.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -99,7 +100,7 @@ export const cap: Command = command({
   run: async ({ options, operands, terminal, subcommands = [] }) => {
     const pids = operands.map((word) => parsePid(word, meant(word, subcommands)))
     const views = pids.length === 0 ? [inspectCapabilities()] : pids.map((pid) => inspectCapabilities(pid))
-    if (options.json === true) terminal.print(`${JSON.stringify(views.map(json), undefined, 2)}\n`)
+    if (options.json === true) terminal.print(jsonText(views.map(json)))
     else terminal.print(views.map((view) => text(view, options.verbose === true, terminal)).join('\n'))
     return 0
   },

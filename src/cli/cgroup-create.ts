@@ -4,6 +4,7 @@ import { groupFiles } from '../linux/index.ts'
 import { GROUP_NAMES, SETTINGS_TEXT } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -44,7 +45,7 @@ const toJson = (cgroup: Cgroup): string => {
     key: known?.key ?? null,
     description: known?.description ?? null,
   }))
-  return `${JSON.stringify({ name: cgroup.name, directories: cgroup.paths, files }, undefined, 2)}\n`
+  return jsonText({ name: cgroup.name, directories: cgroup.paths, files })
 }
 
 export const cgroupCreate: Command = command({

@@ -12,7 +12,7 @@ import type { Chapter, Outcome } from './cgroup-demo-stage.ts'
 import { Skipped, Stage } from './cgroup-demo-stage.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { nullable } from './json.ts'
+import { jsonText } from './json.ts'
 import { hasBlocks, plot } from './plot.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './text.ts'
@@ -149,7 +149,7 @@ export const cgroupDemo: Command = command({
         if (options.json !== true) terminal.print(conclusion(done, terminal))
       }
       if (options.json === true) {
-        terminal.print(`${JSON.stringify({ chapters: played.map(toJson) }, nullable, 2)}\n`)
+        terminal.print(jsonText({ chapters: played.map(toJson) }))
       }
       return 0
     } catch (error) {

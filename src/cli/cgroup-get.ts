@@ -4,6 +4,7 @@ import { findCgroup, packetMatch, readCgroupLayout } from '../linux/index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import type { Cell } from './table.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -68,7 +69,7 @@ const toJson = (values: readonly CgroupValue[]): string => {
     words,
     description: description ?? null,
   }))
-  return `${JSON.stringify(list, undefined, 2)}\n`
+  return jsonText(list)
 }
 
 export const cgroupGet: Command = command({

@@ -3,6 +3,7 @@ import { formatBytes, listCgroups } from '../index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import type { Cell, Column } from './table.ts'
 import { formatTable } from './table.ts'
 import type { Style } from './terminal.ts'
@@ -82,7 +83,7 @@ export const cgroupLs: Command = command({
     const all = listCgroups(operands[0])
     const entries = options.busy === true ? all.filter(({ processes }) => processes.length > 0) : all
     if (options.json === true) {
-      terminal.print(`${JSON.stringify(entries, undefined, 2)}\n`)
+      terminal.print(jsonText(entries))
       return 0
     }
     const names = options.tree === true ? treeNames(entries) : entries.map(({ name }) => name)

@@ -4,6 +4,7 @@ import { builtText, listing, totals } from './chroot-listing.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { EXIT_STATUS, exitStatusOf } from './exit-status.ts'
+import { jsonText } from './json.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './text.ts'
 import { untilSignal } from './until-signal.ts'
@@ -46,7 +47,7 @@ const warnAll = (terminal: Terminal, warnings: readonly string[]): void => {
 }
 
 const jsonOf = ({ entries, programs, size, warnings }: Closure, built: BuiltRoot | undefined): string =>
-  `${JSON.stringify({ path: built?.path ?? null, programs, size, entries, warnings: [...warnings, ...(built?.warnings ?? [])] }, undefined, 2)}\n`
+  jsonText({ path: built?.path ?? null, programs, size, entries, warnings: [...warnings, ...(built?.warnings ?? [])] })
 
 export const chrootBuild: Command = command({
   usage: ['-o DIR [OPTION]... PROGRAM...', '--dry-run [OPTION]... PROGRAM...'],

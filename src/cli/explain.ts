@@ -3,6 +3,7 @@ import { explain as explainRun } from '../index.ts'
 import { terminalOption } from './attach.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { RUN_OPTIONS } from './run-options.ts'
 import { HOST_SOURCE } from './run-source.ts'
 import type { Terminal } from './terminal.ts'
@@ -101,9 +102,7 @@ export const explain: Command = command({
   run: async ({ options, operands, terminal }) => {
     const asked = toRunOptions(options, HOST_SOURCE)
     const explanation = explainRun(operands, options.tty === true ? { ...asked, tty: terminalOption() } : asked)
-    terminal.print(
-      options.json === true ? `${JSON.stringify(explanation, undefined, 2)}\n` : explanationText(explanation, terminal),
-    )
+    terminal.print(options.json === true ? jsonText(explanation) : explanationText(explanation, terminal))
     return 0
   },
 })

@@ -2,6 +2,7 @@ import type { HostItem } from '../index.ts'
 import { HOST_GROUPS, hostInfo } from '../index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import type { Style, Terminal } from './terminal.ts'
 import { formatTable } from './table.ts'
 import { wrap } from './text.ts'
@@ -37,7 +38,7 @@ export const info: Command = command({
   run: async ({ options, terminal }) => {
     const items = hostInfo()
     if (options.json === true) {
-      terminal.print(`${JSON.stringify(items, undefined, 2)}\n`)
+      terminal.print(jsonText(items))
       return 0
     }
     const groups = HOST_GROUPS.map((group) =>

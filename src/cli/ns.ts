@@ -4,7 +4,7 @@ import type { NamespaceKind } from '../linux/index.ts'
 import { NAMESPACE_KINDS, parseNamespaceId, readNamespaces, TareError } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { nullable } from './json.ts'
+import { jsonText } from './json.ts'
 import { comparisonText } from './ns-compare.ts'
 import { namespaceDot } from './ns-dot.ts'
 import { namespaceText } from './ns-one.ts'
@@ -40,8 +40,6 @@ const select = (all: HostNamespaces, types: readonly string[], task: string | un
   return { ...all, namespaces, sets }
 }
 
-const json = (value: unknown): string => `${JSON.stringify(value, nullable, 2)}\n`
-
 const warnOfUnreadable = ({ unreadable }: HostNamespaces, terminal: Terminal): void => {
   if (unreadable === 0) return
   const [count, theirs] = unreadable === 1 ? ['1 process', 'its'] : [`${unreadable} processes`, 'their']
@@ -61,7 +59,7 @@ const showOne = (all: HostNamespaces, inode: number, isJson: boolean, terminal: 
     })
   }
   const sets = all.sets.filter((set) => set.namespaces[namespace.kind] === inode)
-  terminal.print(isJson ? json({ ...namespace, sets }) : namespaceText(all, namespace, terminal))
+  terminal.print(isJson ? jsonText({ ...namespace, sets }) : namespaceText(all, namespace, terminal))
 }
 
 const FORMS = ['tree', 'dot', 'json'] as const
@@ -126,7 +124,7 @@ export const ns: Command = command({
     const [first, second] = operands
     if (first === undefined) {
       const all = select(hostNamespaces({ sockets: options.sockets }), options.type, options.task)
-      if (options.json === true) terminal.print(json(all))
+      if (options.json === true) terminal.print(jsonText(all))
       else if (options.dot === true) terminal.print(namespaceDot(all))
       else if (options.tree === true) terminal.print(namespaceTree(all.namespaces, terminal.lineWidth))
       else terminal.print(namespaceTable(all, terminal))
@@ -141,7 +139,7 @@ export const ns: Command = command({
       return 0
     }
     const comparison = compareNamespaces(parsePid(first), second === undefined ? undefined : parsePid(second))
-    terminal.print(options.json === true ? json(comparison) : comparisonText(comparison, terminal))
+    terminal.print(options.json === true ? jsonText(comparison) : comparisonText(comparison, terminal))
     if (comparison.otherIs === 'reader' && options.json !== true) {
       terminal.warn('tare: PID 1 can not be looked at, so this process stands for the host')
     }

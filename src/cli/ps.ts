@@ -3,6 +3,7 @@ import { findContainers, processTree } from '../index.ts'
 import { suggest } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { jsonText } from './json.ts'
 import { parsePid } from './pid.ts'
 import type { Line, PsColumn } from './ps-columns.ts'
 import { DEFAULT_COLUMNS, PS_COLUMNS, rowOf, TREE_COLUMNS } from './ps-columns.ts'
@@ -38,8 +39,6 @@ const sorted = (groups: readonly (readonly Line[])[], compare: Compare | undefin
 }
 
 /** JSON in which a key without a value is null, so that all are there. */
-const json = (value: unknown): string => `${JSON.stringify(value, (_, each: unknown) => each ?? null, 2)}\n`
-
 interface JsonNode {
   readonly process: ProcessNode['process']
   readonly container: number | undefined
@@ -115,7 +114,7 @@ export const ps: Command = command({
     const found = findContainers({ services: true, host: all, pids, cgroups })
     const shown = all || services || pids !== undefined ? found : found.filter(({ kind }) => kind === 'container')
     if (asJson) {
-      terminal.print(json(tree ? processTree(shown).map(jsonNode) : shown))
+      terminal.print(jsonText(tree ? processTree(shown).map(jsonNode) : shown))
       return 0
     }
     const hidden =
