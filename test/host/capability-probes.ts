@@ -1,6 +1,6 @@
 // What the sentences about capabilities claim, tried: each returns 0 or more, or the negative errno. They run in a child
 // process, which has all but what a probe is about taken from its effective set.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -88,7 +88,9 @@ const loadKprobe = (): number => {
   attributes.writeUInt32LE(2, 4)
   attributes.writeBigUInt64LE(addressOf(instructions), 8)
   attributes.writeBigUInt64LE(addressOf(license), 16)
-  return withFd(call('bpf', 5, attributes, attributes.length), () => 0)
+  const loaded = withFd(call('bpf', 5, attributes, attributes.length), () => 0)
+  // EINVAL: a kernel that has no such programs. (BPF_EVENTS)
+  return loaded === -22 ? -38 : loaded
 }
 
 /** Opens a file of a file system that is made for the purpose and mounted nowhere. */
@@ -283,7 +285,9 @@ export type Outcomes = Readonly<Record<string, readonly [alone: number, without:
 
 /** Whether a setting of this host lets everybody do it. */
 const isOpenToAll = (name: string): boolean => {
-  const setting = (path: string): number => Number(readFileSync(`/proc/sys/${path}`, 'utf8'))
+  // A kernel built without it has no such file.
+  const setting = (path: string): number =>
+    existsSync(`/proc/sys/${path}`) ? Number(readFileSync(`/proc/sys/${path}`, 'utf8')) : Number.POSITIVE_INFINITY
   if (name === 'observe all processes') return setting('kernel/perf_event_paranoid') <= 0
   return name === 'bind to a port below 1024' && setting('net/ipv4/ip_unprivileged_port_start') <= 81
 }
