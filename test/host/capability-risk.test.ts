@@ -8,20 +8,13 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 
-import { AT_FDCWD, syscall } from '../../src/linux/index.ts'
 import type { Outcomes, Scene } from './capability-probes.ts'
 import { PROBES } from './capability-probes.ts'
+import { fileHandle } from './capability-scene.ts'
 import { inChild, lacksProgram, lacksRoot } from './child.ts'
 
 const lack = lacksRoot() ?? lacksProgram('unshare')
 const options = lack === undefined ? {} : { skip: lack }
-
-const handleOf = (path: string): string => {
-  const handle = Buffer.alloc(8 + 128)
-  handle.writeUInt32LE(128, 0)
-  syscall({ operation: 'name' }, 'name_to_handle_at', AT_FDCWD, path, handle, new Int32Array(1), 0)
-  return handle.subarray(0, 8 + handle.readUInt32LE(0)).toString('hex')
-}
 
 const scene = async (t: TestContext): Promise<Scene> => {
   const directory = mkdtempSync(join(tmpdir(), 'tare-capability-risk-'))
@@ -38,7 +31,7 @@ const scene = async (t: TestContext): Promise<Scene> => {
     await end
   })
   await once(child, 'spawn')
-  return { directory, file, handle: handleOf(file), pid: child.pid ?? 0 }
+  return { directory, file, handle: fileHandle(file), pid: child.pid ?? 0 }
 }
 
 const outcomes = (where: Scene, through: readonly string[]): Outcomes =>
