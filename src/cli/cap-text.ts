@@ -67,6 +67,7 @@ export const realmText = (realm: CapabilityRealm | undefined): string => {
 
 const NEEDS: Readonly<Record<Exclude<RiskNeed, `shared-${string}`>, string>> = {
   'host-files': 'files of the host mounted in, to be written to',
+  'host-filesystem': 'a file of a file system of the host in sight',
   'host-devices': 'device rules that allow it',
   'security-module': 'such a module around it',
 }

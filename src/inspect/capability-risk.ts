@@ -9,10 +9,11 @@ export type RiskGain = 'takeover' | 'tamper' | 'read' | 'disturb'
 
 /**
  * What it takes besides the capability: a namespace shared with the host; `host-files`, a file or directory of the
- * host in sight that may be written to; `host-devices`, device rules that let it at the host's devices;
+ * host in sight that may be written to; `host-filesystem`, any file in sight of a file system that the host has, be it
+ * read-only; `host-devices`, device rules that let it at the host's devices;
  * `security-module`, a module that walls the container in and that asks for this capability.
  */
-export type RiskNeed = `shared-${NamespaceKind}` | 'host-files' | 'host-devices' | 'security-module'
+export type RiskNeed = `shared-${NamespaceKind}` | 'host-files' | 'host-filesystem' | 'host-devices' | 'security-module'
 
 /** One way by which one capability leads out of a container. */
 export interface CapabilityRisk {
@@ -50,8 +51,8 @@ const WAYS: Readonly<Partial<Record<CapabilityName, readonly Way[]>>> = {
   CAP_DAC_READ_SEARCH: [
     way(
       'takeover',
-      ['host-files'],
-      'Open by handle (open_by_handle_at(2)) any file of a file system of which a single file is mounted in: also those outside.',
+      ['host-filesystem'],
+      'Open by handle (open_by_handle_at(2)) any file of a file system of which a single one is in sight, also those outside.',
     ),
   ],
   CAP_FOWNER: [onFiles('tamper', 'Change modes and access lists of files of the host that are mounted in.')],

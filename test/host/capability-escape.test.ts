@@ -62,8 +62,9 @@ test('cap_sys_admin: a proc of its own has the core_pattern of the host to be wr
   const attack = (container: RunOptions): PromiseLike<Result> => run(['sh', '-c', script], container)
   assert.equal((await attack(bare('sys_admin'))).stdout, 'open\n')
   const without = await attack(bare('sys_ptrace', 'dac_override', 'net_admin'))
-  assert.match(without.stderr, /mount: .*(permission denied|must be superuser|not permitted)/i)
+  assert.match(without.stderr, /mount: .*permission denied/)
   const inside = await attack(mapped('all'))
-  assert.match(inside.stderr, /core_pattern: (Permission denied|Operation not permitted)/)
+  // Parts of its own /proc are masked, so the kernel gives it no whole one (mount_namespaces(7)).
+  assert.match(inside.stderr, /mount: .*permission denied/)
   for (const { stdout, exitCode } of [without, inside]) assert.deepEqual([stdout, exitCode !== 0], ['', true])
 })

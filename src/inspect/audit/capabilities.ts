@@ -30,6 +30,8 @@ const meets = (subject: Subject, situation: CapabilitySituation, need: RiskNeed)
   switch (need) {
     case 'host-files':
       return situation.hostFiles
+    case 'host-filesystem':
+      return situation.hostFilesystem
     case 'host-devices':
       return situation.allDevices === true
     case 'security-module':
@@ -114,23 +116,10 @@ export const auditCapabilities = (subject: Subject, situation: CapabilitySituati
     })
   else auditOwn(subject, findings, held)
   const names = capabilityNames(held)
-  const ask = (some: readonly string[], facts: CapabilitySituation) =>
-    openCapabilityRisks(new Set(some), {
-      initialUserNamespace: host,
-      meets: (need) => meets(subject, facts, need),
-    })
-  const HANDLES = 'CAP_DAC_READ_SEARCH'
-  const risks = [
-    ...ask(
-      names.filter((name) => name !== HANDLES),
-      situation,
-    ),
-    // One file of a file system is enough to open all others by handle.
-    ...ask(
-      names.filter((name) => name === HANDLES),
-      { ...situation, hostFiles: situation.hostFilesystem },
-    ),
-  ]
+  const risks = openCapabilityRisks(new Set(names), {
+    initialUserNamespace: host,
+    meets: (need) => meets(subject, situation, need),
+  })
   for (const capability of new Set(risks.map((risk) => risk.capability))) {
     const ways = risks.filter((risk) => risk.capability === capability)
     const [gravest] = ways
