@@ -10,7 +10,7 @@ const needsRoot = isRoot ? false : 'needs root'
 /** Calls `look` with the pid of what runs in a container of `tare run`. */
 const inContainer = async (options: readonly string[], look: (pid: number) => void): Promise<void> => {
   const child = startTare(
-    ['run', '--init=false', ...options, 'sh', '-c', 'echo ready; exec sleep 1000'],
+    ['run', '--init=false', ...options, 'sh', '-c', 'echo ready; sleep 1000; true'],
     ['ignore', 'pipe', 'inherit'],
   )
   const closed = once(child, 'close')
@@ -36,7 +36,7 @@ test('the exit status is the verdict', { skip: needsRoot || NO_CONTAINERS }, asy
   })
   await inContainer([], (pid) => {
     const { status, stdout } = tare(['audit', String(pid)])
-    assert.match(stdout, /^process \d+: sleep 1000\n\nWALL +STATE +FOUND\n/)
+    assert.match(stdout, /^process \d+: sh -c echo ready; sleep 1000; true\n\nWALL +STATE +FOUND\n/)
     assert.match(stdout, /\nlimits +weak +no limit on memory, and 1 more\n/)
     assert.match(stdout, /\nWEAKNESSES\n {2}limits: no limit on memory\n/)
     assert.match(stdout, /\nverdict: contained, with gaps \(2 weaknesses, /)
