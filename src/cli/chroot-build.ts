@@ -29,6 +29,20 @@ const list = (paths: readonly string[]): string => {
   return `${paths.slice(0, MOST_NAMED).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
+interface TracedCommand {
+  /** As it was given. */
+  readonly written: string
+  readonly words: readonly string[]
+  readonly stdin: 'ignore' | 'inherit'
+}
+
+const tracedCommands = (given: readonly (string | true)[], programs: readonly string[]): readonly TracedCommand[] =>
+  given.flatMap((written): readonly TracedCommand[] =>
+    written === true
+      ? programs.map((program) => ({ written: program, words: [program], stdin: 'ignore' }))
+      : [{ written, words: splitWords(written), stdin: 'inherit' }],
+  )
+
 /** What a trace says beside the files that it found. */
 const remarksOf = (written: string, { leftOut, unread, exitCode }: Trace): readonly string[] => {
   const of = (reason: string): readonly string[] =>
@@ -66,9 +80,10 @@ export const chrootBuild: Command = command({
     {
       long: 'trace',
       argument: 'COMMAND',
+      optional: true,
       repeatable: true,
       description:
-        'Runs COMMAND (its words parted as in a shell, with quotes) on the host, as it is, and adds what it and all that it starts execute, open and look at, but not what it writes, nor what is in /dev, /proc, /sys, /tmp, /run and /var/tmp. What it writes to its output goes to standard error.',
+        'Runs COMMAND (its words parted as in a shell, with quotes) on the host, as it is, and adds what it and all that it starts execute, open and look at, but not what it writes, nor what is in /dev, /proc, /sys, /tmp, /run and /var/tmp. Without COMMAND it runs each PROGRAM by itself, with nothing to read. What it writes to its output goes to standard error. What it has left running when it ends is ended.',
       group: 'What else is needed',
     },
     {
@@ -146,11 +161,11 @@ export const chrootBuild: Command = command({
     { description: 'what a program needs', command: 'tare chroot build --dry-run nginx' },
     {
       description: 'a python that can do more than start',
-      command: `tare chroot build python3 --trace "python3 -c 'import ssl, sqlite3'" -o jail`,
+      command: `tare chroot build python3 --trace="python3 -c 'import ssl, sqlite3'" -o jail`,
     },
     {
       description: 'a web server with its pages, and the account that it runs as',
-      command: `tare chroot build nginx --trace 'nginx -t' --account www-data --include ./site:/var/www -o jail`,
+      command: `tare chroot build nginx --trace='nginx -t' --account www-data --include ./site:/var/www -o jail`,
     },
   ],
   exitStatus: [['128+N', 'Signal N ended it; nothing is left.']],
@@ -163,7 +178,7 @@ export const chrootBuild: Command = command({
         'cannot build: it is not said where',
         'Give -o DIR, or --dry-run to see what would be there.',
       )
-    const commands = options.trace.map((written) => ({ written, words: splitWords(written) }))
+    const commands = tracedCommands(options.trace, operands)
     if (commands.length > 0 && root !== undefined)
       throw new UsageError('cannot use --trace with --root: what is traced runs on this host', 'Leave one out.')
     const wait = untilSignal()
@@ -173,8 +188,8 @@ export const chrootBuild: Command = command({
       // What is wrong without a trace is wrong with it: nothing has been run then.
       let found = closure(operands, plain)
       const traced: TracedFile[] = []
-      for (const { written, words } of commands) {
-        const trace = await traceFiles(words, { stdin: 'inherit', time: options['trace-time'], signal })
+      for (const { written, words, stdin } of commands) {
+        const trace = await traceFiles(words, { stdin, time: options['trace-time'], signal })
         warnAll(terminal, remarksOf(written, trace))
         traced.push(...trace.files)
       }

@@ -14,6 +14,7 @@ const OPTIONS = [
   { long: 'rm', description: '' },
   { long: 'no-healthcheck', description: '' },
   { long: 'uts', short: 'u', argument: 'FILE', optional: true, description: '' },
+  { long: 'trace', argument: 'COMMAND', optional: true, repeatable: true, description: '' },
 ] as const
 
 const RUN = {
@@ -64,6 +65,11 @@ test('a value that may be left out is attached, to a letter as a path or after a
   assert.equal(parse('ls').options.uts, undefined)
   assert.throws(() => parse('-u', '--uts=x', 'ls'), /--uts of tare run: it is given more than once/)
   assert.throws(() => parse('--no-uts', 'ls'), /--no-uts of tare run: there is no such option/)
+})
+
+test('a value that may be left out, more than once', () => {
+  assert.deepEqual(parse('ls').options.trace, [])
+  assert.deepEqual(parse('--trace', '--trace=a b', '--trace=', 'ls').options.trace, [true, 'a b', ''])
 })
 
 test('flags are on, off or not given', () => {

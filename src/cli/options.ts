@@ -36,7 +36,8 @@ export interface OptionalSpec extends AnyOption {
   /** What stands for its value in the help. */
   readonly argument: string
   readonly optional: true
-  readonly repeatable?: undefined
+  /** Whether it may be given more than once; its value then is a list, with true where it was given without a value. */
+  readonly repeatable?: boolean
   /** The only values that it takes, where they can be listed. */
   readonly choices?: readonly string[]
 }
@@ -64,7 +65,7 @@ export interface Grammar {
 
 type ValueOf<O extends OptionSpec> = O extends { readonly argument: string }
   ? O extends { readonly repeatable: true }
-    ? readonly string[]
+    ? readonly (O extends { readonly optional: true } ? string | true : string)[]
     : O extends { readonly optional: true }
       ? string | true | undefined
       : string | undefined
@@ -75,7 +76,7 @@ export type OptionValues<O extends readonly OptionSpec[]> = {
   readonly [Option in O[number] as Option['long']]: ValueOf<Option>
 }
 
-type Value = string | boolean | readonly string[] | undefined
+type Value = string | boolean | readonly (string | boolean)[] | undefined
 
 /** A command line taken apart, or the wish to be shown the help. */
 export type Parsed<O extends readonly OptionSpec[]> =
@@ -195,7 +196,7 @@ class Parser {
   #store(option: OptionSpec, written: string, value: string | boolean): void {
     const present = this.values.get(option.long)
     if (Array.isArray(present)) {
-      this.values.set(option.long, [...present, String(value)])
+      this.values.set(option.long, [...present, value])
     } else if (present === undefined) {
       this.values.set(option.long, value)
     } else {

@@ -57,7 +57,7 @@ test('python with modules that it loads by itself: a trace knows of them', needs
   const script =
     'import ssl, sqlite3, sys; print(sqlite3.connect(":memory:").execute("select 6 * 7").fetchone()[0], bool(ssl.create_default_context()))'
   assert.match(call(['run', bare, '--', 'python3', '-c', script]).stderr, /No module named 'encodings'/)
-  const jail = build('python', ['/usr/bin/python3', '--trace', `/usr/bin/python3 -c '${script}'`])
+  const jail = build('python', ['/usr/bin/python3', `--trace=/usr/bin/python3 -c '${script}'`])
   assert.equal(runIn([jail, '--', 'python3', '-c', script]), '42 True\n')
 })
 
@@ -66,8 +66,7 @@ test('nginx serves a page', needs('nginx', 'ip', 'unshare'), () => {
   writeFileSync(join(base, 'site/index.html'), 'from the jail')
   const args = [
     'nginx',
-    '--trace',
-    'nginx -t',
+    '--trace=nginx -t',
     '--account',
     'www-data',
     '--include',
@@ -113,7 +112,7 @@ test('git clones a repository', needs('git'), () => {
   git('-C', repository, 'add', 'file')
   git('-C', repository, 'commit', '-m', 'first')
   const trace = `git clone -q ${repository} ${join(base, 'traced')}`
-  const jail = build('git', ['git', '--trace', trace, '--include', `${repository}:/srv/repository`])
+  const jail = build('git', ['git', `--trace=${trace}`, '--include', `${repository}:/srv/repository`])
   assert.equal(
     runIn(['--dev', jail, 'git', 'clone', '-q', '/srv/repository', '/tmp/clone'], { env: { HOME: '/tmp' } }),
     '',
@@ -132,6 +131,12 @@ test('node runs a script', root, () => {
   )
   const jail = build('node', [process.execPath, '--include', `${script}:/srv/script.mjs`])
   assert.equal(runIn([jail, process.execPath, '/srv/script.mjs', 'argument']), 'script.mjs argument\n')
+})
+
+test('a trace without a command runs each program by itself', needs('bash'), () => {
+  const jail = build('itself', ['bash', '/usr/bin/env', '--trace'])
+  const traced = readdirSync(join(jail, 'etc'))
+  assert.ok(traced.includes('nsswitch.conf') || traced.includes('passwd'), 'bash asks for its user')
 })
 
 test('a script brings its interpreter', needs('perl'), () => {
@@ -264,10 +269,10 @@ test('bad input: one error, status 125, and nothing done', root, () => {
     ],
     [['build', ...out, join(at, 'cut')], /^tare: cannot read .*cut: it is cut short: its header is not all there\n$/],
     [['build', ...out, 'sh', '--copy', '--hardlink'], /^tare: cannot use --copy and --hardlink: /],
-    [['build', ...out, 'sh', '--trace', "sh -c 'x"], /^tare: cannot take .* apart: a ' is not closed\n/],
-    [['build', ...out, 'sh', '--trace', 'no-such-program'], /^tare: cannot find no-such-program in /],
-    [['build', ...out, 'sh', '--trace', 'true', '--trace-time', 'soon'], /^tare: cannot use "soon" as time: /],
-    [['build', ...out, 'sh', '--trace', 'true', '--root', '/'], /^tare: cannot use --trace with --root: /],
+    [['build', ...out, 'sh', "--trace=sh -c 'x"], /^tare: cannot take .* apart: a ' is not closed\n/],
+    [['build', ...out, 'sh', '--trace=no-such-program'], /^tare: cannot find no-such-program in /],
+    [['build', ...out, 'sh', '--trace=true', '--trace-time', 'soon'], /^tare: cannot use "soon" as time: /],
+    [['build', ...out, 'sh', '--trace=true', '--root', '/'], /^tare: cannot use --trace with --root: /],
     [
       ['build', ...out, 'sh', '--include', '/no/such'],
       /^tare: cannot include \/no\/such: ENOENT \(no such file or directory\)\n/,
@@ -303,8 +308,7 @@ test('interrupted while it traces, it leaves nothing', root, async () => {
     '-o',
     join(at, 'out'),
     'sh',
-    '--trace',
-    "sh -c 'echo ready; exec sleep 600'",
+    "--trace=sh -c 'echo ready; exec sleep 600'",
   ]
   const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true })
   await once(child.stderr, 'data')
