@@ -5,14 +5,17 @@ import { milliseconds, ratioOf } from './report.ts'
 import { interleave, median, samplesOf } from './statistics.ts'
 import type { Tools } from './tools.ts'
 
-/** Nanoseconds from the start of a command to its end. */
-const timeCommand = ([program = '', ...args]: readonly string[]): Promise<number> =>
+/** Nanoseconds from the start of a command to its end, which is to be with one of these statuses. */
+export const timeCommand = (
+  [program = '', ...args]: readonly string[],
+  statuses: readonly number[] = [0],
+): Promise<number> =>
   new Promise((resolve, reject) => {
     const began = process.hrtime.bigint()
     const child = spawn(program, args, { stdio: 'ignore' })
     child.once('error', reject)
     child.once('exit', (code) => {
-      if (code === 0) resolve(Number(process.hrtime.bigint() - began))
+      if (code !== null && statuses.includes(code)) resolve(Number(process.hrtime.bigint() - began))
       else reject(new Error(`${program} ${args.join(' ')}: it exits with ${code}`))
     })
   })

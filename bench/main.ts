@@ -15,6 +15,7 @@ import { missed, plainTable } from './report.ts'
 import { HOLD_HOW, START_HOW, measureHold, measureStart } from './start.ts'
 import type { Tools } from './tools.ts'
 import { withTools } from './tools.ts'
+import { VIEWS_HOW, measureViews } from './views.ts'
 
 interface Part {
   readonly name: string
@@ -28,6 +29,7 @@ const PARTS: readonly Part[] = [
   { name: 'hold', title: 'The event loop', how: HOLD_HOW, measure: measureHold },
   { name: 'rate', title: 'Containers a second', how: RATE_HOW, measure: measureRate },
   { name: 'commands', title: 'Whole commands', how: COMMANDS_HOW, measure: measureCommands },
+  { name: 'views', title: 'Views of a full host', how: VIEWS_HOW, measure: measureViews },
   { name: 'calls', title: 'System calls', how: CALLS_HOW, measure: countCalls },
   { name: 'memory', title: 'Memory', how: MEMORY_HOW, measure: measureMemory },
 ]

@@ -25,7 +25,7 @@ const run = (command, args) => {
 
 run(process.execPath, ['scripts/setup.mjs'])
 mkdirSync(out, { recursive: true })
-for (const name of ['true', 'floor'])
+for (const name of ['true', 'floor', 'crowd'])
   run(process.env.CC ?? 'cc', [...FLAGS, '-o', join(out, name), join('bench', `${name}.c`)])
 
 const { status } = spawnSync(process.execPath, [join(root, 'dist', 'bench', 'main.js'), ...process.argv.slice(2)], {
