@@ -5,9 +5,10 @@ import { idInside, parseIdMap } from '../linux/idmap.ts'
 import { readNamespace } from '../linux/namespace.ts'
 import type { ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
-import { parseProcessStat, readUptime } from '../linux/process-stat.ts'
-import { statusIds, statusPids, statusRss } from '../linux/process-status.ts'
-import { COMMAND_LINE_LIMIT } from './processes.ts'
+import { pageSize, parseProcessStat, readUptime } from '../linux/process-stat.ts'
+import { statusPids } from '../linux/process-status.ts'
+import { PidTranslator } from './pid-translator.ts'
+import { COMMAND_LINE_LIMIT, parsed } from './processes.ts'
 import { userNames } from './user-names.ts'
 
 /** A process, seen from the host and from within. */
@@ -56,15 +57,19 @@ export const mainCgroup = (paths: CgroupPaths): string => {
 /** Every id is what it is. */
 const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295 }]
 
-/** Reads processes for display; what many have in common is read once. */
+/** Reads processes for display; what many have in common is read once. Close it. */
 export class ContainedProcessReader {
   readonly #now: number = Date.now()
   readonly #uptime: number = readUptime()
+  readonly #pageSize: number = pageSize()
+  readonly #translator: PidTranslator
   readonly #users: ReadonlyMap<number, string> = userNames()
   readonly #maps: Map<number, readonly IdMapping[]> = new Map()
   readonly #withCgroups: boolean
 
-  constructor(withCgroups: boolean) {
+  /** `pidNamespace`: the inode of the host's, if known. `withCgroups`: whether to read of each its control group. */
+  constructor(pidNamespace: number | undefined, withCgroups: boolean) {
+    this.#translator = new PidTranslator(pidNamespace)
     this.#withCgroups = withCgroups
     // The file of the reader's own user namespace would tell what its ids are outside of that.
     const own = readNamespace('self', 'user')
@@ -72,19 +77,23 @@ export class ContainedProcessReader {
   }
 
   /**
-   * A process, whose user namespace has this inode (undefined: not known). Undefined where it has ended, or where
-   * this user may not even know its status (hidepid of proc(5)).
+   * A process, whose namespaces have these inodes (undefined: not known). Undefined where it has ended, or where this
+   * user may not even know its state (hidepid of proc(5)).
    */
-  read(process: ProcProcess, userNamespace: number | undefined): ContainedProcess | undefined {
-    const [statText, statusText] = [process.read('stat'), process.read('status')]
-    if (statText === undefined || statusText === undefined) return undefined
-    const stat = parseProcessStat(statText)
-    const uid = statusIds(statusText, 'Uid').effective
+  read(
+    process: ProcProcess,
+    namespaces: { readonly pid?: number | undefined; readonly user?: number | undefined },
+  ): ContainedProcess | undefined {
+    // By number, so before its files are read: they are there only as long as it is.
+    const pids = this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids)
+    const uid = process.owner()
+    const stat = parsed(process.read('stat'), parseProcessStat)
+    if (pids === undefined || uid === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
     const age = Math.max(0, this.#uptime - stat.startTime)
     return {
       pid: process.pid,
-      pids: statusPids(statusText),
+      pids,
       ppid: stat.ppid,
       name: stat.comm,
       commandLine: parseCommandLine(process.read('cmdline', COMMAND_LINE_LIMIT) ?? ''),
@@ -93,15 +102,19 @@ export class ContainedProcessReader {
       isKernelThread: stat.isKernelThread,
       uid,
       user: this.#users.get(uid),
-      uidInside: idInside(this.#map(process, userNamespace), uid),
+      uidInside: idInside(this.#map(process, namespaces.user), uid),
       cpuTime,
       // Microseconds by milliseconds, in percent.
       cpuPercent: age === 0 ? 0 : cpuTime / age / 10,
-      memory: statusRss(statusText),
+      memory: stat.virtualMemory === 0 ? undefined : stat.residentPages * this.#pageSize,
       startTime: new Date(this.#now - age),
       age,
       cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,
     }
+  }
+
+  close(): void {
+    this.#translator.close()
   }
 
   #map(process: ProcProcess, userNamespace: number | undefined): readonly IdMapping[] {

@@ -49,6 +49,11 @@ const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
   return 'host'
 }
 
+const pidNamespaceOf = (place: Place, host: HostNamespaces): number | undefined => {
+  if (place === 'unknown') return undefined
+  return place !== 'host' && place.kind === 'pid' ? place.inode : host.pid
+}
+
 /** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
 const isNested = (held: ProcProcess): boolean => {
   const status = held.read('status')
@@ -119,7 +124,8 @@ export const groupProcesses = (
     const place = placeOf(held, host)
     const nested = place === 'unknown' && isNested(held)
     if ((place === 'host' || (place === 'unknown' && !nested)) && !withHost) return
-    const process = reader.read(held, held.namespace('user'))
+    const user = typeof place === 'object' && place.kind === 'user' ? place.inode : held.namespace('user')
+    const process = reader.read(held, { pid: pidNamespaceOf(place, host), user })
     if (process === undefined || held.ended) return
     if (typeof place === 'object') groups.add(place, process)
     else if (nested) unknown.push(process)

@@ -271,7 +271,9 @@ export const findContainers = (options: FindContainersOptions = {}): readonly Fo
   const proc = new ProcDirectory()
   try {
     const namespaces = hostNamespaces(proc)
-    const grouped = groupProcesses(proc, new ContainedProcessReader(cgroups), namespaces, host)
+    const reader = new ContainedProcessReader(namespaces.pid, cgroups)
+    const grouped = groupProcesses(proc, reader, namespaces, host)
+    reader.close()
     const led = grouped.groups.flatMap((group): readonly LedGroup[] => {
       const leader = leaderOf(group)
       return leader === undefined ? [] : [{ group, facts: readFacts(proc, namespaces, leader) }]

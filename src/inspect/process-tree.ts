@@ -21,13 +21,13 @@ interface Entry {
 const addAncestors = (entries: Map<number, Entry>): void => {
   const proc = new ProcDirectory()
   try {
-    const reader = new ContainedProcessReader(true)
+    const reader = new ContainedProcessReader(undefined, true)
     const wanted = [...entries.values()].map(({ process }) => process.ppid)
     for (let pid = wanted.pop(); pid !== undefined; pid = wanted.pop()) {
       const held = pid === 0 || entries.has(pid) ? undefined : proc.open(pid)
       if (held === undefined) continue
       try {
-        const process = reader.read(held, undefined)
+        const process = reader.read(held, {})
         if (process === undefined) continue
         entries.set(pid, { process, container: undefined })
         wanted.push(process.ppid)

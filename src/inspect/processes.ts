@@ -33,7 +33,8 @@ export type ReadProcess<P extends ProcessPart = ProcessPart> = { readonly pid: n
 /** A process can have megabytes of arguments: of each no more than so many bytes are read. */
 export const COMMAND_LINE_LIMIT = 4096
 
-const parsed = <T>(text: string | undefined, parse: (text: string) => T): T | undefined =>
+/** What a text says; undefined for none. */
+export const parsed = <T>(text: string | undefined, parse: (text: string) => T): T | undefined =>
   text === undefined ? undefined : parse(text)
 
 /** The namespaces of a process that are asked for; undefined where none of them may be known. */

@@ -214,6 +214,18 @@ export const namespaceOwnerUid = (fd: number): number => {
   return uid[0] ?? 0
 }
 
+/** `_IOR(0xb7, 9, int)` of linux/nsfs.h, since Linux 6.11. */
+const NS_GET_TGID_IN_PIDNS = 0x8004b709
+
+/**
+ * What a process of this thread's pid namespace is called in the pid namespace behind a descriptor; undefined where
+ * that one doesn't see it, there is no such process, or the kernel is older than Linux 6.11. ioctl_nsfs(2)
+ */
+export const pidInNamespace = (fd: number, pid: number): number | undefined => {
+  const result = trySyscall('ioctl', fd, NS_GET_TGID_IN_PIDNS, pid)
+  return result > 0 ? result : undefined
+}
+
 /**
  * Moves the calling thread, alone of its process, into new namespaces; for `pid` and `time` only the processes
  * that it starts from then on. `user` needs a process of one thread, which Node's never is. `mnt` also gives the

@@ -30,6 +30,7 @@ test('lists and reads what /proc shows', () => {
   assert.equal(self?.read('no-such-file'), undefined)
   assert.equal(self?.link('exe'), process.execPath)
   assert.equal(self?.link('no-such-link'), undefined)
+  assert.equal(self?.owner(), process.geteuid?.())
   assert.equal(self?.ended, false)
   assert.equal(proc.open(0x3fffff), undefined)
 })
@@ -71,6 +72,7 @@ test('knows when a process has ended, and reads nothing of another one', async (
     assert.equal(held?.namespace('pid'), undefined)
     assert.equal(held?.ended, true)
     assert.equal(held?.read('status'), undefined)
+    assert.equal(held?.owner(), 0)
   }
   assert.equal(descriptors(), before)
 })

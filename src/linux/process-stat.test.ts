@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { InputError } from './error.ts'
-import { parseProcessStat, parseUptime, readProcessStat, readUptime } from './process-stat.ts'
+import { pageSize, parseProcessStat, parseUptime, readProcessStat, readUptime } from './process-stat.ts'
+import { readProcessStatus } from './process-status.ts'
 
 /** The fields behind the name, as a shell that slept wrote them; the 1st of them is the 3rd of the file. */
 const TAIL =
@@ -28,6 +29,7 @@ test('reads the fields of a stat file, in units that people use', () => {
     threads: 3,
     startTime: 987_650,
     virtualMemory: 3_842_048,
+    residentPages: 801,
   })
 })
 
@@ -73,6 +75,12 @@ test('says of which process it can not read the state', () => {
     message:
       'cannot read the state of process 4194303: ENOENT (no such file or directory)\nThere is no such process, or it is not visible from this pid namespace.',
   })
+})
+
+test('knows the size of a page: what two files say of memory is the same', () => {
+  const [stat, status] = [readProcessStat(process.ppid), readProcessStatus(process.ppid)]
+  const bytes = stat.residentPages * pageSize()
+  assert.ok(Math.abs(bytes - (status.rss ?? 0)) < 1024 * 1024 + bytes / 4, `${bytes} and ${status.rss}`)
 })
 
 test('reads the time since boot', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-import { InputError } from './error.ts'
+import { InputError, TareError } from './error.ts'
 import type { ProcId } from './proc.ts'
 import { readProc } from './proc.ts'
 
@@ -34,8 +34,10 @@ export interface ProcessStat {
   readonly threads: number
   /** Milliseconds from the boot of the machine to its start, in steps of 10. See {@link readUptime}. */
   readonly startTime: number
-  /** Bytes of address space. */
+  /** Bytes of address space; 0 for a thread of the kernel, and for a process that has ended. */
   readonly virtualMemory: number
+  /** Pages in memory: see {@link pageSize}. */
+  readonly residentPages: number
 }
 
 const PF_KTHREAD = 0x00200000
@@ -56,6 +58,7 @@ const NICE = 16
 const THREADS = 17
 const START = 19
 const VSIZE = 20
+const RSS = 21
 
 /**
  * Reads the text of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, spaces and ends
@@ -65,8 +68,8 @@ export const parseProcessStat = (text: string): ProcessStat => {
   const open = text.indexOf(' (')
   const close = text.lastIndexOf(') ')
   const pid = Number(text.slice(0, open))
-  const fields = text.slice(close + 2).split(' ', VSIZE + 2)
-  if (open < 1 || close < open + 2 || fields.length < VSIZE + 2 || !Number.isSafeInteger(pid)) {
+  const fields = text.slice(close + 2).split(' ', RSS + 2)
+  if (open < 1 || close < open + 2 || fields.length < RSS + 2 || !Number.isSafeInteger(pid)) {
     throw new InputError({ operation: 'read the state of a process', reason: 'the text is not that of a stat file' })
   }
   const at = (field: number): number => Number(fields[field])
@@ -87,12 +90,25 @@ export const parseProcessStat = (text: string): ProcessStat => {
     threads: at(THREADS),
     startTime: at(START) * MILLISECONDS_PER_TICK,
     virtualMemory: at(VSIZE),
+    residentPages: at(RSS),
   }
 }
 
 /** What the kernel tells of a process. Throws if there is none of this id. proc_pid_stat(5) */
 export const readProcessStat = (pid: ProcId): ProcessStat =>
   parseProcessStat(readProc('read the state of', pid, 'stat'))
+
+const AT_PAGESZ = 6n
+const WORD = 8
+
+/** How many bytes a page of memory has. getauxval(3), proc_pid_auxv(5) */
+export const pageSize = (): number => {
+  const words = readFileSync('/proc/self/auxv')
+  for (let at = 0; at + 2 * WORD <= words.length; at += 2 * WORD) {
+    if (words.readBigUInt64LE(at) === AT_PAGESZ) return Number(words.readBigUInt64LE(at + WORD))
+  }
+  throw new TareError({ operation: 'find the size of a page', reason: 'the kernel has not told it' })
+}
 
 /** Milliseconds since the boot of the machine, in steps of 10, as this time namespace counts them. proc_uptime(5) */
 export const parseUptime = (text: string): number => {

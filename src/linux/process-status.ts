@@ -73,7 +73,7 @@ const numbers = (value: string): readonly number[] =>
     .map(Number)
 
 /** The four ids in a line of a status file's text. Throws as {@link parseProcessStatus}. */
-export const statusIds = (text: string, name: 'Uid' | 'Gid'): ProcessIds => {
+const statusIds = (text: string, name: 'Uid' | 'Gid'): ProcessIds => {
   const [real, effective, saved, filesystem] = requireField(text, name).split('\t').map(Number)
   if (real === undefined || effective === undefined || saved === undefined || filesystem === undefined) {
     throw missing(name)
@@ -85,9 +85,6 @@ export const statusIds = (text: string, name: 'Uid' | 'Gid'): ProcessIds => {
 export const statusPids = (text: string): readonly number[] =>
   // A kernel without pid namespaces has no such line.
   (fieldOf(text, 'NSpid') ?? requireField(text, 'Pid')).split('\t').map(Number)
-
-/** {@link ProcessStatus.rss} alone: for who reads thousands of them. */
-export const statusRss = (text: string): number | undefined => kilobytes(fieldOf(text, 'VmRSS'))
 
 /** In the name, an end of line and a backslash are written as `\n` and `\\`. */
 const unescape = (name: string): string =>
@@ -112,7 +109,7 @@ export const parseProcessStatus = (text: string): ProcessStatus => {
     groups: numbers(requireField(text, 'Groups')),
     pids: statusPids(text),
     threads: numberOf(text, 'Threads'),
-    rss: statusRss(text),
+    rss: kilobytes(fieldOf(text, 'VmRSS')),
     swap: kilobytes(fieldOf(text, 'VmSwap')),
     umask: umask === undefined ? undefined : Number.parseInt(umask, 8),
     noNewPrivs: fieldOf(text, 'NoNewPrivs') === '1',
