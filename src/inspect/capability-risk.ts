@@ -57,7 +57,11 @@ const WAYS: Readonly<Partial<Record<CapabilityName, readonly Way[]>>> = {
   ],
   CAP_FOWNER: [onFiles('tamper', 'Change modes and access lists of files of the host that are mounted in.')],
   CAP_FSETID: [
-    onFiles('tamper', 'Keep a file of the host set-user-id while changing what it holds, for a user there to start.'),
+    way(
+      'tamper',
+      ['host-files'],
+      'Keep a file of the host set-user-id while changing what it holds, for a user there to start.',
+    ),
   ],
   CAP_KILL: [way('disturb', ['shared-pid'], 'Kill processes of the host.')],
   CAP_SETGID: [onFiles('tamper', 'Become a member of a group of the host, and use its files that are mounted in.')],

@@ -1,6 +1,17 @@
 // What the sentences about capabilities claim, tried: each returns 0 or more, or the negative errno. They run in a child
 // process, which has all but what a probe is about taken from its effective set.
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -24,14 +35,21 @@ export interface Scene {
   /** A file with mode 0 of another user, on the file system of `directory`. */
   readonly file: string
   readonly directory: string
+  /** A file of another user that all may read. */
+  readonly readable: string
   /** The file handle (name_to_handle_at(2)) of the file, as bytes in hexadecimal. */
   readonly handle: string
   /** A process of another user, outside of every new namespace but user. */
   readonly pid: number
 }
 
+const [EPERM, ENOENT, ENOEXEC, EINVAL, ENOSYS] = [1, 2, 8, 22, 38]
+
 /** Answers of a kernel that has been built without it, or a file system without it. */
-const LACKING = [-19, -25, -38, -93, -95]
+const LACKING = [-19, -25, -ENOSYS, -93, -95]
+
+/** An error that comes only after the question for the capability: it was granted. */
+const granted = (result: number, errno: number): number => (result === -errno ? 0 : result)
 
 interface Probe {
   /** What is in force while it is tried. */
@@ -90,7 +108,7 @@ const loadKprobe = (): number => {
   attributes.writeBigUInt64LE(addressOf(license), 16)
   const loaded = withFd(call('bpf', 5, attributes, attributes.length), () => 0)
   // EINVAL: a kernel that has no such programs. (BPF_EVENTS)
-  return loaded === -22 ? -38 : loaded
+  return loaded === -EINVAL ? -ENOSYS : loaded
 }
 
 /** Opens a file of a file system that is made for the purpose and mounted nowhere. */
@@ -178,6 +196,37 @@ const becomeAndBack = (name: 'setresuid' | 'setresgid'): number => {
   return result
 }
 
+/** Writes to a set-user-id file: 0 if it is one afterwards. */
+const keepSetUserId = (directory: string): number => {
+  const path = join(directory, 'set-user-id')
+  const fd = openSync(path, 'w')
+  fchmodSync(fd, 0o4755)
+  const written = call('write', fd, 'x', 1)
+  const { mode } = fstatSync(fd)
+  closeSync(fd)
+  unlinkSync(path)
+  return written === 1 && (mode & 0o4000) !== 0 ? 0 : -EPERM
+}
+
+/** Raises the hard limit of open files by one. */
+const raiseLimit = (): number => {
+  const limit = new BigUint64Array(2)
+  call('prlimit64', 0, 7, null, limit)
+  limit[1] = (limit[1] ?? 0n) + 1n
+  return call('prlimit64', 0, 7, limit, null)
+}
+
+/** Sets the number after which process ids are given out to what it is. */
+const setLastPid = (): number => {
+  const path = '/proc/sys/kernel/ns_last_pid'
+  if (!existsSync(path)) return -ENOSYS
+  return withFd(openSync(path, 'r+'), (fd) => {
+    const text = Buffer.alloc(16)
+    const length = call('read', fd, text, text.length)
+    return call('pwrite64', fd, text, length, 0)
+  })
+}
+
 const realTime = (): number => {
   const result = call('setpriority', 0, 0, -20)
   if (result === 0) call('setpriority', 0, 0, 0)
@@ -245,11 +294,26 @@ export const PROBES: Readonly<Record<string, Probe>> = {
       'release_agent',
     ),
   ),
-  // With a wrong magic number: EINVAL is what follows the question for the capability.
-  'restart the machine': probe('CAP_SYS_BOOT', () => {
-    const result = call('reboot', 0, 0, 0, 0)
-    return result === -22 ? 0 : result
-  }),
+  // With a wrong magic number, and with unknown flags.
+  'restart the machine': probe('CAP_SYS_BOOT', () => granted(call('reboot', 0, 0, 0, 0), EINVAL)),
+  'load another kernel': probe('CAP_SYS_BOOT', () => granted(call('kexec_load', 0, 0, null, 8), EINVAL)),
+  // 64 bytes that are no module.
+  'load a module': probe('CAP_SYS_MODULE', () => granted(call('init_module', new Uint8Array(64), 64, ''), ENOEXEC)),
+  'reach I/O ports': probe('CAP_SYS_RAWIO', () => (process.arch === 'x64' ? call('iopl', 3) : -ENOSYS)),
+  'raise a hard limit': probe('CAP_SYS_RESOURCE', raiseLimit),
+  'account for processes': probe('CAP_SYS_PACCT', ({ directory }) =>
+    granted(call('acct', join(directory, 'none')), ENOENT),
+  ),
+  'keep a file set-user-id': probe('CAP_FSETID', ({ directory }) => keepSetUserId(directory)),
+  // A number that no capability has.
+  'drop from the bounding set': probe('CAP_SETPCAP', () => granted(call('prctl', 24, 63, 0, 0, 0), EINVAL), false),
+  // F_SETLEASE, F_RDLCK
+  "take a lease on another's file": probe('CAP_LEASE', ({ readable }) =>
+    withFd(openSync(readable, 'r'), (fd) => call('fcntl', fd, 1024, 0)),
+  ),
+  // CLOCK_BOOTTIME_ALARM
+  'set a timer that wakes': probe('CAP_WAKE_ALARM', () => withFd(call('timerfd_create', 9, 0), () => 0)),
+  'choose process ids': probe('CAP_CHECKPOINT_RESTORE', setLastPid),
   'go before other processes': probe('CAP_SYS_NICE', realTime),
   // The time zone that is set already.
   'set the clock': probe('CAP_SYS_TIME', () => call('settimeofday', null, new Uint8Array(8))),

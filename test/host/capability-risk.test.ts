@@ -24,6 +24,9 @@ const scene = async (t: TestContext): Promise<Scene> => {
   writeFileSync(file, '')
   chownSync(file, 65534, 65534)
   chmodSync(file, 0)
+  const readable = join(directory, 'readable')
+  writeFileSync(readable, '', { mode: 0o644 })
+  chownSync(readable, 65534, 65534)
   const child = spawn('sleep', ['60'], { uid: 65534, gid: 65534, stdio: 'ignore' })
   t.after(async () => {
     const end = once(child, 'exit')
@@ -31,7 +34,7 @@ const scene = async (t: TestContext): Promise<Scene> => {
     await end
   })
   await once(child, 'spawn')
-  return { directory, file, handle: fileHandle(file), pid: child.pid ?? 0 }
+  return { directory, file, readable, handle: fileHandle(file), pid: child.pid ?? 0 }
 }
 
 const outcomes = (where: Scene, through: readonly string[]): Outcomes =>
