@@ -134,6 +134,14 @@ export const resolveLaunch = (
   const workdir = byPath(options.workdir, 'workdir')
   const entered = options.enter === undefined ? undefined : resolveEnter(options.enter, descriptors)
   const deathSignal = options.parentDeathSignal
+  const fork = options.fork ?? entered?.kinds.includes('pid') ?? false
+  if (unshare?.persistent.pid !== undefined && !fork)
+    throw new InputError({
+      operation: 'keep the new pid namespace at',
+      target: unshare.persistent.pid,
+      reason: 'no process would be born into it',
+      hint: 'Give --fork too (fork: true).',
+    })
   return {
     args,
     argv0: options.argv0 === undefined ? undefined : checkCommand([options.argv0])[0],
@@ -145,7 +153,7 @@ export const resolveLaunch = (
     root: root ?? entered?.root,
     pivot: resolvePivot(options),
     workdir: workdir ?? entered?.workdir,
-    fork: options.fork ?? entered?.kinds.includes('pid') ?? false,
+    fork,
     ...identityOf(options, entered),
     ...capabilitiesOf(options, [...(unshare?.kinds ?? []), ...(entered?.kinds ?? [])]),
     keepCapabilities: options.keepCapabilities ?? false,

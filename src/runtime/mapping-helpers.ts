@@ -67,7 +67,7 @@ const runHelper = async (program: string, pid: number, mappings: readonly IdMapp
     const message = Buffer.alloc(MESSAGE_SIZE)
     const length = Math.max(0, trySyscall('read', said, message, message.length))
     throw new TareError({
-      operation: 'map the ids of the container',
+      operation: 'map the ids of the new user namespace',
       reason: message.toString('utf8', 0, length).trim() || `${program} failed`,
       hint: 'The ranges must be in /etc/subuid and /etc/subgid for this user.',
     })

@@ -28,9 +28,13 @@ const writeMap = (pid: number, which: 'uid' | 'gid', map: IdMapSpec | undefined)
 const linkOf = (kind: NamespaceKind, fork: boolean): NamespaceLink =>
   fork || (kind !== 'pid' && kind !== 'time') ? kind : `${kind}_for_children`
 
+/**
+ * A mount namespace can't be mounted in one that is not older, nor on a shared mount, which might bring it there. Linux
+ * 6.18 tells the age by numbers of which each processor has its own supply: one that another processor has made may seem
+ * older (mnt_ns_loop, ns_id).
+ */
 const BIND_HINTS: Readonly<Partial<Record<NamespaceKind, string>>> = {
-  mnt: 'The file must lie on a mount that is not shared: "mount --bind DIR DIR; mount --make-private DIR" makes one.',
-  pid: 'A pid namespace stays only where a process was born into it: give --fork too.',
+  mnt: 'The file must lie on a mount that is not shared: "mount --bind DIR DIR; mount --make-private DIR" makes one. Linux 6.18 refuses it at times there too: try again.',
 }
 
 /** Mounts the namespaces of a process on files, so that they stay when it has ended. Notes in `done` what it did. */
