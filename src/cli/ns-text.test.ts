@@ -92,6 +92,7 @@ test('what holds a namespace, in few words', () => {
   assert.equal(holderText({ by: 'descriptor', pid: 1, fds: [3], command: 'x' }), 'fd 3 of 1 (x)')
   assert.equal(holderText({ by: 'socket', pid: 1, fds: [3, 4], command: 'x' }), 'socket 3 and 1 more of 1 (x)')
   assert.equal(holderText({ by: 'children', pid: 1, command: 'x' }), 'children of 1 (x)')
+  assert.equal(holderText({ by: 'thread', pid: 1, tid: 2, command: '' }), 'thread 2 of 1')
   assert.equal(holderText({ by: 'owned', kind: 'net', inode: 3 }), 'owning net 3')
   assert.equal(heldBy(net), 'mount /run/netns/a (and in 1 more mnt), fd 5 and 1 more of 7 (holder), 1 more')
   assert.equal(heldBy({ ...net, holders: [] }), '?')

@@ -14,6 +14,10 @@ export const userText = (process: NamespaceProcess | undefined): string => {
   return uidInside === uid ? name : `${name} → ${uidInside ?? '?'}`
 }
 
+/** `1234 (nginx)`; a process that has ended meanwhile has no name. */
+const taskText = ({ pid, command }: { readonly pid: number; readonly command: string }): string =>
+  command === '' ? `${pid}` : `${pid} (${command})`
+
 /** `fd 5 of 1234 (nginx)`: what holds a namespace, in few words. */
 export const holderText = (holder: NamespaceHolder): string => {
   switch (holder.by) {
@@ -24,12 +28,12 @@ export const holderText = (holder: NamespaceHolder): string => {
     case 'socket':
     case 'descriptor': {
       const [fd, ...more] = holder.fds
-      return `${holder.by === 'socket' ? 'socket' : 'fd'} ${fd}${more.length === 0 ? '' : ` and ${more.length} more`} of ${holder.pid} (${holder.command})`
+      return `${holder.by === 'socket' ? 'socket' : 'fd'} ${fd}${more.length === 0 ? '' : ` and ${more.length} more`} of ${taskText(holder)}`
     }
     case 'thread':
-      return `thread ${holder.tid} of ${holder.pid} (${holder.command})`
+      return `thread ${holder.tid} of ${taskText(holder)}`
     case 'children':
-      return `children of ${holder.pid} (${holder.command})`
+      return `children of ${taskText(holder)}`
     case 'child':
       return `its child ${namespaceName(holder)}`
     case 'owned':

@@ -1,5 +1,5 @@
 import type { NamespaceKind } from '../linux/namespace.ts'
-import { namespaceOwnerUid, openOwnerNamespace, openParentNamespace } from '../linux/namespace.ts'
+import { namespaceKind, namespaceOwnerUid, openOwnerNamespace, openParentNamespace } from '../linux/namespace.ts'
 import { surveyIdleMounts } from './namespace-mounts.ts'
 import { inodeOf, openNamespaceAt, withDescriptor } from './namespace-open.ts'
 import type { Sighting, Survey } from './namespace-survey.ts'
@@ -39,6 +39,8 @@ export class Relations {
 
   #relate(sighting: Sighting, fd: number): void {
     const { kind, inode, processes, threads } = sighting
+    // What was seen may be gone meanwhile, and its number given to another one.
+    if (namespaceKind(fd) !== kind) return
     this.#related.add(inode)
     if (kind === 'user' || kind === 'pid') sighting.parent = this.#follow(kind, openParentNamespace(fd))
     // The owner of a user namespace is its parent.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { release, tmpdir } from 'node:os'
 import type { TestContext } from 'node:test'
@@ -91,7 +91,9 @@ const childOf = (pid: number): number => {
 
 test('a process holds its namespaces', { skip }, async (t) => {
   const child = await startIn(t, '--net', '--uts')
-  const all = hostNamespaces()
+  const before = readdirSync('/proc/self/fd')
+  const all = hostNamespaces({ sockets: true })
+  assert.deepEqual(readdirSync('/proc/self/fd'), before)
   const net = find(all, inodeOf(pidOf(child), 'net'))
   assert.equal(net.kind, 'net')
   assert.equal(net.processes, 1)
