@@ -61,12 +61,12 @@ const introduction = ({ title, text, commands }: Chapter, number: number, { styl
 
 const conclusion = ({ outcome, skipped }: Played, { style, columns }: Terminal): string => {
   const width = Math.min(columns, WIDEST)
-  if (outcome === undefined) return `${wrap(`Skipped: ${skipped}.`, width, INDENT)}\n\n`
+  if (outcome === undefined) return `${wrap(`Skipped: ${skipped}.`, width, INDENT)}\n`
   const { phases, format, findings } = outcome
   const blocks = hasBlocks(process.env)
   const bars = plot(phases, { columns: width - INDENT, rows: ROWS, format, blocks, style })
   const picture = bars.map((line) => `${' '.repeat(INDENT)}${line}\n`).join('')
-  return `${picture}\n${wrap(findings.join(' '), width, INDENT)}\n\n`
+  return `${picture}\n${wrap(findings.join(' '), width, INDENT)}\n`
 }
 
 const toJson = ({ chapter: { id, title }, outcome, skipped }: Played): object => ({
@@ -143,7 +143,9 @@ export const cgroupDemo: Command = command({
     const played: Played[] = []
     try {
       for (const [index, chapter] of chapters.entries()) {
-        if (options.json !== true) terminal.print(introduction(chapter, index + 1, terminal))
+        if (options.json !== true) {
+          terminal.print(`${index === 0 ? '' : '\n'}${introduction(chapter, index + 1, terminal)}`)
+        }
         const done = await play(chapter, stage)
         played.push(done)
         if (options.json !== true) terminal.print(conclusion(done, terminal))

@@ -1,0 +1,157 @@
+// The guided tour, docs/how-containers-contain.md: its commands are typed into a shell, block by block, and must print what
+// stands there.
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { ROOT, isRoot } from './tare.ts'
+
+const TOUR = join(ROOT, 'docs/how-containers-contain.md')
+
+/** What a block may say that varies from host to host and time to time, and what it is written as to compare. */
+const VARYING: Readonly<Record<string, readonly [pattern: RegExp, written: string]>> = {
+  size: [/\b\d+(\.\d+)?(B|[KMG]iB)\b/g, 'SIZE'],
+  number: [/\d+(\.\d+)?/g, 'N'],
+}
+
+interface Command {
+  readonly line: number
+  /** With what continues it (`> `). */
+  readonly text: string
+  readonly output: string
+}
+
+interface Block {
+  readonly line: number
+  /** Privileges and programs that it needs. */
+  readonly needs: readonly string[]
+  readonly varies: readonly string[]
+  readonly commands: readonly Command[]
+}
+
+const words = (attributes: string, name: string): readonly string[] =>
+  new RegExp(`\\b${name}=(\\S+)`).exec(attributes)?.[1]?.split(',') ?? []
+
+const commandsOf = (body: string, first: number): readonly Command[] => {
+  const commands: Command[] = []
+  let output: string[] = []
+  for (const [index, line] of body.split('\n').entries()) {
+    const last = commands.at(-1)
+    if (line.startsWith('$ ')) {
+      output = []
+      commands.push({ line: first + index, text: line.slice(2), output: '' })
+    } else if (last !== undefined && line.startsWith('> ') && output.length === 0) {
+      commands[commands.length - 1] = { ...last, text: `${last.text}\n${line.slice(2)}` }
+    } else if (last !== undefined) {
+      output.push(line)
+      commands[commands.length - 1] = { ...last, output: output.map((each) => `${each}\n`).join('') }
+    }
+  }
+  return commands
+}
+
+/** The blocks that are fenced as `console`. */
+const blocksOf = (markdown: string): readonly Block[] =>
+  [...markdown.matchAll(/^```console(.*)\n([^]*?)\n```$/gm)].map(([, attributes = '', body = ''], index, all) => {
+    const line = markdown.slice(0, all[index]?.index).split('\n').length
+    return {
+      line,
+      needs: words(attributes, 'needs'),
+      varies: words(attributes, 'varies'),
+      commands: commandsOf(body, line + 1),
+    }
+  })
+
+/** What a shell prints, as it is compared: what varies by name, and columns without their widths. */
+const normalise = (text: string, varies: readonly string[]): string => {
+  let normal = text
+  for (const kind of varies) {
+    const [pattern, written] = VARYING[kind] ?? assert.fail(`there is no "varies=${kind}"`)
+    normal = normal.replace(pattern, written)
+  }
+  return normal
+    .split('\n')
+    .map((line) => line.replace(/ {2,}/g, ' ').trim())
+    .join('\n')
+}
+
+/** A line of `…` alone stands for any lines, one within a line for anything in it. */
+const patternOf = (expected: string): RegExp => {
+  const escaped = expected.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
+  return new RegExp(`^${escaped.replace(/^…\n/gm, '(?:.*\\n)*').replaceAll('…', '.*')}$`)
+}
+
+const hasProgram = (name: string): boolean => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
+
+const lacking = (needs: readonly string[]): string | undefined =>
+  needs.find((need) => (need === 'root' ? !isRoot : !hasProgram(need)))
+
+/** A remark of hosts whose PID 1 nobody may look at; it is about them. */
+const REMARK = /^tare: PID 1 can not be looked at.*\n/gm
+
+const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+/** A shell that keeps its directory, variables and jobs from one command to the next. */
+class Shell {
+  readonly #shell: ChildProcess
+  #text = ''
+  #heard: () => void = () => undefined
+
+  constructor(directory: string) {
+    this.#shell = spawn('bash', ['--norc'], {
+      cwd: directory,
+      env: { PATH: [join(ROOT, 'bin'), ...SYSTEM_PATH, dirname(process.execPath)].join(delimiter), HOME: directory },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    })
+    this.#shell.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.#text += text
+      this.#heard()
+    })
+    this.#shell.stdin?.write('exec 2>&1\n')
+  }
+
+  /** Types a command; resolves with what is printed until it is done. */
+  async type(command: string): Promise<string> {
+    const mark = `done ${Math.random()}`
+    this.#text = ''
+    this.#shell.stdin?.write(`${command}\nprintf '%s\\n' '${mark}'\n`)
+    while (!this.#text.includes(mark)) {
+      await new Promise<void>((resolve) => {
+        this.#heard = resolve
+      })
+    }
+    return this.#text.slice(0, this.#text.indexOf(mark)).replace(REMARK, '')
+  }
+
+  close(): void {
+    this.#shell.stdin?.end()
+  }
+}
+
+test('the tour shows what there is to be seen', { timeout: 120_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tare-tour-'))
+  chmodSync(directory, 0o755)
+  const shell = new Shell(directory)
+  t.after(async () => {
+    await shell.type('kill -9 $(jobs -p) $pid; umount net; tare cgroup kill /tare-tour; tare cgroup rm /tare-tour')
+    shell.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const blocks = blocksOf(readFileSync(TOUR, 'utf8'))
+  assert.ok(blocks.length > 10 && blocks.every(({ commands }) => commands.length > 0))
+  for (const { line, needs, varies, commands } of blocks) {
+    const lack = lacking(needs)
+    const name = `line ${line}: ${commands[0]?.text.split('\n')[0]}`
+    await t.test(name, { skip: lack === undefined ? false : `needs ${lack}` }, async () => {
+      for (const { text, output, line: at } of commands) {
+        const printed = await shell.type(text)
+        const [found, expected] = [normalise(printed, varies), normalise(output, varies)]
+        if (patternOf(expected).test(found)) continue
+        assert.equal(found, expected, `line ${at}: ${text}\nprinted\n${printed}`)
+      }
+    })
+  }
+})
