@@ -113,6 +113,7 @@ export const capRun: Command = command({
       user: options.user,
       securebits: securebits === undefined ? undefined : parseSecurebits(securebits, getSecurebits()),
       noNewPrivileges: options['no-new-privs'] === true,
+      program: operands[0],
     })
     return runInForeground(operands, launched)
   },

@@ -1,14 +1,21 @@
-import type { CapabilitySet } from '../linux/capability.ts'
-import { hasCapability } from '../linux/capability.ts'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import type { CapabilitySet, ProcessCapabilities } from '../linux/capability.ts'
+import { hasCapability, NO_CAPABILITIES } from '../linux/capability.ts'
 import type { CapabilityChoice } from '../linux/capability-choice.ts'
 import { chooseCapabilities } from '../linux/capability-choice.ts'
 import type { ExecSituation } from '../linux/capability-exec.ts'
+import { capabilitiesAfterExec } from '../linux/capability-exec.ts'
+import { capabilityLabels } from '../linux/capability-list.ts'
 import { ERRNO } from '../linux/errno.ts'
 import { InputError, TareError } from '../linux/error.ts'
+import type { FileCapabilities } from '../linux/file-capability.ts'
+import { formatFileCapabilities, readFileCapabilities } from '../linux/file-capability.ts'
+import { readMountinfo } from '../linux/mountinfo.ts'
 import { getNoNewPrivs } from '../linux/prctl.ts'
 import { readProcessCapabilities } from '../linux/process-capability.ts'
 import type { Securebit } from '../linux/securebits.ts'
 import { getSecurebits, securebitsMask } from '../linux/securebits.ts'
+import { mountOfFile } from '../linux/statx.ts'
 import { syscall } from '../linux/syscall.ts'
 import type { LaunchOptions } from './launch-options.ts'
 import { resolveUser } from './resolve-user.ts'
@@ -21,6 +28,11 @@ export interface CapabilityLaunchOptions extends CapabilityChoice {
   readonly securebits?: readonly Securebit[] | undefined
   /** Whether neither it nor what it starts can gain privileges by the files that it executes. */
   readonly noNewPrivileges?: boolean | undefined
+  /**
+   * The program, as it will be called. A file that has capabilities of its own gives those instead of what is handed on:
+   * with it, one that would so come to lack what it is to have is refused.
+   */
+  readonly program?: string | undefined
 }
 
 const userId = (user: string | number | undefined): number =>
@@ -45,6 +57,66 @@ const checkSecurebits = (
   throw new TareError({ operation: 'change the securebits', errno: ERRNO['EPERM'], hint })
 }
 
+const isExecutable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    // Where there is none, or none that this user may execute, the search goes on, as execvp(3) does.
+    return false
+  }
+}
+
+/** Where execvp(3) finds a program; undefined where it doesn't. */
+const findProgram = (name: string): string | undefined =>
+  name.includes('/')
+    ? name
+    : (process.env['PATH'] ?? '')
+        .split(':')
+        .map((directory) => `${directory || '.'}/${name}`)
+        .find(isExecutable)
+
+/** The capabilities that a file will give; undefined where it gives none, and where it can't be looked at. */
+const programCapabilities = (path: string): FileCapabilities | undefined => {
+  try {
+    return readFileCapabilities(path)
+  } catch (error) {
+    // That there is no such file, or none that may be executed, is for execve(2) to say.
+    if (error instanceof TareError) return undefined
+    throw error
+  }
+}
+
+const checkProgram = (
+  name: string,
+  { add = NO_CAPABILITIES, keep = NO_CAPABILITIES }: CapabilityChoice,
+  chosen: ProcessCapabilities,
+  situation: ExecSituation,
+): void => {
+  const path = findProgram(name)
+  const file = path === undefined ? undefined : programCapabilities(path)
+  if (path === undefined || file === undefined || isOnNosuid(path)) return
+  const after = capabilitiesAfterExec(chosen, { ...situation, file })
+  const text = formatFileCapabilities(file)
+  const refuse = (reason: string, hint: string): InputError =>
+    new InputError({ operation: 'start', target: path, reason, hint })
+  if (after === undefined) {
+    const lost = capabilityLabels(file.permitted & ~chosen.bounding).join(', ')
+    throw refuse(
+      `its file is to make ${text} effective, and the kernel refuses that without ${lost} in the bounding set`,
+      'A copy of the file has no capabilities.',
+    )
+  }
+  const lacking = capabilityLabels((add | keep) & ~after.effective).join(', ')
+  if (lacking === '') return
+  throw refuse(`its file has capabilities of its own, ${text}, instead of ${lacking}`, 'A copy of the file has none.')
+}
+
+const isOnNosuid = (path: string): boolean => {
+  const { id } = mountOfFile({ path: realpathSync(path) })
+  return readMountinfo().some((mount) => BigInt(mount.id) === id && mount.options.includes('nosuid'))
+}
+
 /**
  * The options by which `launch` starts a program with chosen capabilities. Throws as {@link chooseCapabilities}, before
  * anything is started, for what this process can't hand on or give up.
@@ -59,6 +131,7 @@ export const launchCapabilities = ({
   user,
   securebits,
   noNewPrivileges = false,
+  program,
   ...choice
 }: CapabilityLaunchOptions): Pick<LaunchOptions, 'user' | 'capabilities' | 'securebits' | 'noNewPrivileges'> => {
   const present = readProcessCapabilities()
@@ -69,8 +142,10 @@ export const launchCapabilities = ({
     securebits: securebits ?? bits,
     noNewPrivs: noNewPrivileges || getNoNewPrivs(),
   }
+  const capabilities = chooseCapabilities(choice, present, situation)
+  if (program !== undefined) checkProgram(program, choice, capabilities, situation)
   return {
-    capabilities: chooseCapabilities(choice, present, situation),
+    capabilities,
     noNewPrivileges,
     ...(user !== undefined && { user }),
     ...(securebits !== undefined && { securebits }),

@@ -28,11 +28,12 @@ export const capabilitiesAfterExec = (
 ): ProcessCapabilities | undefined => {
   const { inheritable, bounding } = sets
   const { file } = situation
+  const byFile =
+    ((file?.permitted ?? NO_CAPABILITIES) & bounding) | ((file?.inheritable ?? NO_CAPABILITIES) & inheritable)
+  // Root is refused, too, though it doesn't go by the file else.
+  if (file?.effective === true && (file.permitted & ~byFile) !== NO_CAPABILITIES) return undefined
   const asRoot = isRootPrivileged(situation)
-  const given = asRoot
-    ? bounding | inheritable
-    : ((file?.permitted ?? NO_CAPABILITIES) & bounding) | ((file?.inheritable ?? NO_CAPABILITIES) & inheritable)
-  if (!asRoot && file?.effective === true && (file.permitted & ~given) !== NO_CAPABILITIES) return undefined
+  const given = asRoot ? bounding | inheritable : byFile
   const ambient = file === undefined ? sets.ambient : NO_CAPABILITIES
   const gained = situation.noNewPrivs ? given & sets.permitted : given
   const permitted = gained | ambient

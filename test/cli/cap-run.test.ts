@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { isRoot, NOBODY, tare } from './tare.ts'
 
@@ -46,6 +49,26 @@ test('its words and its exit status are its own', options, () => {
   assert.equal(run('sh', '-c', 'exit 42').status, 42)
   assert.equal(run('sh', '-c', 'kill -TERM $$').status, 143)
   assert.deepEqual([run('/nonexistent').status, run('/etc/passwd').status], [127, 126])
+})
+
+test('a program whose file has capabilities of its own is told apart', options, (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tare-cli-cap-run-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  chmodSync(directory, 0o755)
+  const program = join(directory, 'true')
+  copyFileSync('/bin/true', program)
+  assert.equal(tare(['cap', 'set', 'cap_net_raw=ep', program]).status, 0)
+  const at = { PATH: `${directory}:/usr/bin` }
+  const lacking = tare(['cap', 'run', '-u', 'nobody', '--keep=net_raw,kill', 'true'], { env: at })
+  assert.equal(lacking.status, 125)
+  assert.match(
+    lacking.stderr,
+    /true: its file has capabilities of its own, cap_net_raw=ep, instead of cap_kill\nA copy/,
+  )
+  const dropped = run('--drop=net_raw', program)
+  assert.equal(dropped.status, 125)
+  assert.match(dropped.stderr, /the kernel refuses that without cap_net_raw in the bounding set\n/)
+  assert.equal(run('-u', 'nobody', '--keep=net_raw', program).status, 0)
 })
 
 test('what can not be is one error, and nothing is started', options, () => {

@@ -1,6 +1,9 @@
 // Programs started with chosen capabilities: the kernel's word on what they have, beside what was foreseen and capsh's.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import fc from 'fast-check'
@@ -15,6 +18,7 @@ import {
   parseStatusCapabilities,
   readProcessCapabilities,
   securebitsMask,
+  setFileCapabilities,
   TareError,
 } from '../../src/linux/index.ts'
 import { inChild, lacksProgram, lacksRoot } from './child.ts'
@@ -68,6 +72,50 @@ test('what is foreseen is what the kernel makes of it', options, async (t) => {
   )
   t.diagnostic(`${started} of 150 choices were no contradiction`)
   assert.ok(started > 20)
+})
+
+test('so it is with files that have capabilities', options, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tare-launch-capabilities-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  chmodSync(directory, 0o755)
+  const program = join(directory, 'cat')
+  copyFileSync('/bin/cat', program)
+  chmodSync(program, 0o755)
+  const few = fc.subarray([0, 5, 12, 13, 21]).map((bits) => bits.reduce((set, bit) => set | (1n << BigInt(bit)), 0n))
+  const all = readProcessCapabilities().permitted
+  const sets = fc.record({ bounding: few.map((set) => all & ~set), inheritable: few, ambient: few, add: few })
+  const file = fc.record({ permitted: few, inheritable: few, effective: fc.boolean() })
+  const rest = fc.record({ user: fc.constantFrom(undefined, '65534:65534'), noNewPrivileges: fc.boolean() })
+  let [refused, same] = [0, 0]
+  await fc.assert(
+    fc.asyncProperty(sets, file, rest, async (chosen, capabilities, who) => {
+      setFileCapabilities([program], capabilities)
+      const choice = { ...chosen, ...who, bounding: chosen.bounding | chosen.inheritable | chosen.ambient | chosen.add }
+      const consistent = { ...choice, inheritable: chosen.inheritable | chosen.ambient }
+      const launched = launchCapabilities(consistent)
+      assert.ok(launched.capabilities !== undefined)
+      const foreseen = capabilitiesAfterExec(launched.capabilities, {
+        uid: who.user === undefined ? 0 : 65534,
+        securebits: [],
+        noNewPrivs: who.noNewPrivileges,
+        file: capabilities,
+      })
+      if (foreseen === undefined) {
+        refused++
+        await assert.rejects(async () => launch([program, '/proc/self/status'], launched), { code: 'EPERM' })
+        assert.throws(() => launchCapabilities({ ...consistent, program }), /the kernel refuses that without cap_/)
+        return
+      }
+      const { stdout } = await launch([program, '/proc/self/status'], launched)
+      assert.deepEqual(parseStatusCapabilities(stdout), foreseen)
+      if ((chosen.add & ~foreseen.effective) === 0n) launchCapabilities({ ...consistent, program })
+      else assert.throws(() => launchCapabilities({ ...consistent, program }), /its file has capabilities of its own/)
+      same++
+    }),
+    { numRuns: 150 },
+  )
+  t.diagnostic(`${same} started as foreseen, ${refused} refused by the kernel as foreseen`)
+  assert.ok(refused > 0 && same > 0)
 })
 
 test('capsh(1) comes to the same', options, async (t) => {
