@@ -68,6 +68,6 @@ export const parseWhole = (option: string, word: string, least = 0, most = 0xfff
   if (value >= least && value <= most) return value
   throw new UsageError(
     `cannot use --${option}=${word}: it is no whole number${least === 0 ? ` from 0 to ${most}` : ''}`,
-    `See "--help".`,
+    '"tare unshare --help" and "tare enter --help" say what it takes.',
   )
 }

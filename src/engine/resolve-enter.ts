@@ -12,6 +12,7 @@ import {
   openOwnerNamespace,
   openParentNamespace,
   readNamespace,
+  SIOCGSKNS,
 } from '../linux/namespace.ts'
 import { pidfdPid } from '../linux/pidfd.ts'
 import { idInside, readIdMap } from '../linux/idmap.ts'
@@ -23,8 +24,6 @@ import { trySyscall } from '../linux/syscall.ts'
 import type { Descriptors } from '../runtime/descriptors.ts'
 import type { DirectorySpec, EnterSpec } from '../runtime/launch/spec.ts'
 import type { EnterOptions } from './launch-options.ts'
-
-const SIOCGSKNS = 0x894c
 
 /** A process that is entered, held by its pidfd. */
 interface Target {

@@ -159,8 +159,8 @@ export const openNamespaceOfPidfd = (pidfd: number, link: NamespaceLink): number
   throw new TareError({ ...purpose, errno: ERRNO['ESRCH'] })
 }
 
-/** linux/sockios.h; a tun or tap device takes it too. */
-const SIOCGSKNS = 0x894c
+/** The ioctl of a socket for its network namespace (linux/sockios.h); a tun or tap device takes it too. */
+export const SIOCGSKNS = 0x894c
 
 /**
  * A descriptor of the network namespace that a socket lies in, which may be another one than its process is in.
