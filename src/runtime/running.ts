@@ -176,8 +176,8 @@ export class Running implements RunningProgram {
       // It is said before PID 1 ends, and with it the namespaces: while the kernel takes those down, we wake up.
       await whenEnded(status)
       const told = this.#told()
-      const waited = await finishStage(process)
-      await this.terminalReady
+      // Also where it never became the stage: the terminal is listened for on a socket that is closed below.
+      const waited = await finishStage(process).finally(() => this.terminalReady)
       return this.#outcome(told, waited.status, waited.usage)
     } finally {
       this.#open = false
