@@ -73,16 +73,6 @@ test('files of the host are known by file system and directory', () => {
   )
 })
 
-test('a mount that lies below another at the same place is not in sight', () => {
-  assert.deepEqual(
-    seen(`1 0 254:0 /srv/a / rw - ext4 /dev/vda rw
-2 1 254:0 /etc /mnt rw - ext4 /dev/vda rw
-3 1 0:41 / /mnt rw - tmpfs tmpfs rw
-`),
-    [['/', '/srv/a', false]],
-  )
-})
-
 test('places of the host, by what it means to reach them', () => {
   for (const [path, kind] of [
     ['/', 'whole'],

@@ -7,7 +7,7 @@ import { auditCapabilities } from './capabilities.ts'
 import { auditDescriptors } from './descriptors.ts'
 import { readDeviceRules } from './device-rules.ts'
 import { auditDevices } from './devices.ts'
-import { auditFiles, isWritable, kindOf } from './files.ts'
+import { auditFiles, canChangeHost } from './files.ts'
 import type { Finding, Verdict, Wall } from './finding.ts'
 import { WALLS, verdictOf } from './finding.ts'
 import { hostPaths } from './host-paths.ts'
@@ -59,7 +59,7 @@ const examine = (subject: Subject, layout: CgroupLayout): readonly Finding[] => 
   const rules = readDeviceRules(subject, layout)
   const label = readLabel(subject)
   const situation = {
-    hostFiles: paths.some((path) => kindOf(path.path) !== 'engine' && isWritable(subject, path)),
+    hostFiles: paths.some((path) => canChangeHost(subject, path)),
     hostFilesystem: paths.length > 0,
     allDevices: rules.kind === 'unknown' || rules.kind === 'program' ? undefined : rules.kind === 'all',
     confined: label?.confined === true,
@@ -128,25 +128,19 @@ const auditOn = (
   { except = [] }: AuditOptions,
 ): Audit => {
   using files = new ProcessFiles(pid)
-  let root = -1
-  try {
-    const subject = readSubject(files, host)
-    root = subject.root
-    const layout = readCgroupLayout()
-    const container = checkContainer(subject, layout, given)
-    const all = inOrder([...examine(subject, layout), ...broken(container?.promises ?? [])])
-    const findings = all.filter(({ wall }) => !except.includes(wall))
-    files.checkAlive()
-    return {
-      pid,
-      name: subject.status.name,
-      command: subject.command,
-      verdict: verdictOf(findings),
-      findings,
-      ...(container === undefined ? {} : { container }),
-    }
-  } finally {
-    if (root >= 0) trySyscall('close', root)
+  const subject = readSubject(files, host)
+  const layout = readCgroupLayout()
+  const container = checkContainer(subject, layout, given)
+  const all = inOrder([...examine(subject, layout), ...broken(container?.promises ?? [])])
+  const findings = all.filter(({ wall }) => !except.includes(wall))
+  files.checkAlive()
+  return {
+    pid,
+    name: subject.status.name,
+    command: subject.command,
+    verdict: verdictOf(findings),
+    findings,
+    ...(container === undefined ? {} : { container }),
   }
 }
 

@@ -5,7 +5,7 @@ import { trySyscall } from '../../linux/syscall.ts'
 import { parseNamespaceId } from '../../linux/namespace.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
-import { isDirectory } from './reach.ts'
+import { isDirectory } from './permission.ts'
 import { isSameFile, tryParent } from './root.ts'
 import type { Subject } from './subject.ts'
 

@@ -4,7 +4,8 @@ import type { FileStatus } from '../../linux/file-status.ts'
 import { S_IFBLK, S_IFCHR, S_IFMT, fileStatus } from '../../linux/file-status.ts'
 import { filesystemStatus } from '../../linux/statfs.ts'
 import { trySyscall } from '../../linux/syscall.ts'
-import { isDirectory, servedOnTheWay, tryReach } from './reach.ts'
+import { isDirectory } from './permission.ts'
+import { servedOnTheWay, tryReach } from './reach.ts'
 import type { Subject } from './subject.ts'
 
 /** A device node that the process sees. */

@@ -4,7 +4,7 @@ import type { DeviceNode } from './device-nodes.ts'
 import { deviceNodes } from './device-nodes.ts'
 import type { DeviceRules } from './device-rules.ts'
 import { allows } from './device-rules.ts'
-import { mayRead, mayWrite } from './reach.ts'
+import { mayRead, mayWrite } from './permission.ts'
 import type { Subject } from './subject.ts'
 import { mayIn, isHostUser } from './subject.ts'
 

@@ -2,7 +2,8 @@ import { fileStatus } from '../../linux/file-status.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import type { HostPath } from './host-paths.ts'
-import { isBelow, isDirectory, lookAt, mayWrite } from './reach.ts'
+import { isDirectory, mayWrite } from './permission.ts'
+import { isBelow, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
 import { isSomeones } from './subject.ts'
 
@@ -28,6 +29,9 @@ const ENGINES = [
   '/run/containers', '/run/containerd', '/run/docker', '/var/lib/kubelet/pods', '/run/systemd/nspawn',
 ] // prettier-ignore
 
+/** The id by which engines name the directory of a container. */
+const CONTAINER_ID = /\/[0-9a-f]{64}(?:\/|$)/
+
 /** A user's containers, where podman keeps them. */
 const USERS_ENGINE =
   /^(?:\/home\/[^/]+|\/root)\/\.local\/share\/containers(?:\/|$)|^\/run\/user\/\d+\/(?:containers|libpod)(?:\/|$)/
@@ -37,7 +41,8 @@ export type HostPathKind = 'whole' | 'broad' | 'trusted' | 'public' | 'programs'
 /** What sort of place of the host a path is. */
 export const kindOf = (path: string): HostPathKind => {
   if (path === '/') return 'whole'
-  if (ENGINES.some((directory) => isBelow(path, directory)) || USERS_ENGINE.test(path)) return 'engine'
+  if (ENGINES.some((directory) => isBelow(path, directory)) || USERS_ENGINE.test(path) || CONTAINER_ID.test(path))
+    return 'engine'
   if (isBelow(path, '/sys') || isBelow(path, '/proc')) return 'kernel'
   if (BROAD.includes(path)) return 'broad'
   if (PUBLIC.some((directory) => isBelow(path, directory))) return 'public'
@@ -45,8 +50,15 @@ export const kindOf = (path: string): HostPathKind => {
   return TRUSTED.some((directory) => isBelow(path, directory)) ? 'trusted' : 'other'
 }
 
+/** Places of the host that are not meant for one container. */
+const OTHERS_TOO: readonly HostPathKind[] = ['whole', 'broad', 'trusted', 'public', 'programs']
+
+/** Whether the process can change what the host, or others on it, go by. */
+export const canChangeHost = (subject: Subject, host: HostPath): boolean =>
+  OTHERS_TOO.includes(kindOf(host.path)) && isWritable(subject, host)
+
 /** Whether the process may write to what is mounted, by mount, owner and mode; of a tree its top decides. */
-export const isWritable = (subject: Subject, { mount, path, readOnly }: HostPath): boolean => {
+const isWritable = (subject: Subject, { mount, path, readOnly }: HostPath): boolean => {
   if (readOnly) return false
   const kind = kindOf(path)
   // Below such directories there is something for every user.

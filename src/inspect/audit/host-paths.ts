@@ -48,18 +48,16 @@ const groupBy = <T>(list: readonly T[], keyOf: (each: T) => string): ReadonlyMap
 }
 
 /**
- * The mounts of a process that show files which the host has mounted too, by file system and directory, with the place
- * where the host has them. A file system that only the process has is its own.
+ * Of the mounts of a process that are in sight, those that show files which the host has mounted too, by file system and directory,
+ * with the place where the host has them. A file system that only the process has is its own.
  */
 export const hostPaths = (mounts: readonly MountInfo[], host: readonly MountInfo[]): readonly HostPath[] => {
   const byDevice = groupBy(
     host.filter((mount) => !isKernels(mount)),
     deviceOf,
   )
-  // Of several mounts at one place the last one hides the others.
-  const last = new Map(mounts.map((mount) => [mount.mountPoint, mount]))
   return mounts.flatMap((mount): readonly HostPath[] => {
-    if (isKernels(mount) || last.get(mount.mountPoint) !== mount) return []
+    if (isKernels(mount)) return []
     const path = placeOf(byDevice.get(deviceOf(mount)) ?? [], mount.root)
     return path === undefined ? [] : [{ mount, path, readOnly: isReadOnly(mount) }]
   })

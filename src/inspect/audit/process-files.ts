@@ -18,6 +18,7 @@ const { EACCES = 13, EPERM = 1, ENOENT = 2, ESRCH = 3 } = ERRNO
 export class ProcessFiles implements Disposable {
   readonly pid: number
   readonly #directory: number
+  #root: number | undefined
 
   /** Throws {@link TareError} where there is no such process. */
   constructor(pid: number) {
@@ -77,10 +78,12 @@ export class ProcessFiles implements Disposable {
     return trySyscall('openat', this.#directory, link, O_PATH | O_CLOEXEC, 0)
   }
 
-  /** As {@link tryFollow}. Throws {@link TareError}. */
-  follow(link: string): number {
-    const fd = this.tryFollow(link)
+  /** A descriptor (O_PATH) of its root directory, which is closed with this. Throws {@link TareError}. */
+  get root(): number {
+    if (this.#root !== undefined) return this.#root
+    const fd = this.tryFollow('root')
     if (fd < 0) throw this.error('openat', -fd)
+    this.#root = fd
     return fd
   }
 
@@ -113,6 +116,7 @@ export class ProcessFiles implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#root !== undefined) trySyscall('close', this.#root)
     trySyscall('close', this.#directory)
   }
 }

@@ -15,6 +15,7 @@ import { fileStatus } from '../../linux/file-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import type { HostView } from './host-view.ts'
 import type { ProcessFiles } from './process-files.ts'
+import { mountsInSight } from './reach.ts'
 import { TareError } from '../../linux/error.ts'
 import { ERRNO } from '../../linux/errno.ts'
 
@@ -40,9 +41,10 @@ export interface Subject {
   readonly owner: number | undefined
   readonly uids: readonly IdMapping[]
   readonly gids: readonly IdMapping[]
+  /** Those that are in sight. */
   readonly mounts: readonly MountInfo[]
   readonly cgroups: CgroupPaths
-  /** A descriptor (O_PATH) of its root directory. */
+  /** A descriptor (O_PATH) of its root directory; good as long as `files` is. */
   readonly root: number
 }
 
@@ -95,12 +97,13 @@ const checkIsProcess = (files: ProcessFiles, status: ProcessStatus, statusText: 
     throw new TareError({ operation, target, reason: 'it is a thread of the kernel, which nothing contains' })
 }
 
-/** Reads a process. Throws {@link TareError} where there is none, or it may not be looked into. Close its `root`. */
+/** Reads a process. Throws {@link TareError} where there is none, or it may not be looked into. */
 export const readSubject = (files: ProcessFiles, host: HostView): Subject => {
   const text = files.read('status')
   const status = parseProcessStatus(text)
   checkIsProcess(files, status, text)
   const { namespaces, owner } = readNamespaces(files, host)
+  const { root } = files
   // To a reader in it, the map of a namespace tells what its ids are in the one above: here they are as they are.
   const shared = namespaces.user?.shared !== false
   return {
@@ -114,9 +117,9 @@ export const readSubject = (files: ProcessFiles, host: HostView): Subject => {
     owner,
     uids: shared ? SAME : parseIdMap(files.read('uid_map')),
     gids: shared ? SAME : parseIdMap(files.read('gid_map')),
-    mounts: parseMountinfo(files.read('mountinfo')),
+    mounts: mountsInSight({ mounts: parseMountinfo(files.read('mountinfo')), root }),
     cgroups: parseCgroupPaths(files.read('cgroup')),
-    root: files.follow('root'),
+    root,
   }
 }
 
