@@ -98,6 +98,11 @@ export const COMMANDS: readonly CommandEntry[] = [
         load: async () => (await import('./cgroup-rm.ts')).cgroupRm,
       },
       {
+        name: 'run',
+        summary: 'run a program in a group, or in one made for it',
+        load: async () => (await import('./cgroup-run.ts')).cgroupRun,
+      },
+      {
         name: 'top',
         summary: 'show live what groups use: cpu, memory, I/O, processes, pressure',
         load: async () => (await import('./cgroup-top.ts')).cgroupTop,

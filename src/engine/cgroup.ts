@@ -58,12 +58,19 @@ const placeOf = (layout: CgroupLayout, text: string, wanted: readonly string[]):
   return absolute || ownsRoot(layout) ? path : `${cgroupParent(layout, wanted)}/${path}`
 }
 
-const neededBy = (layout: CgroupLayout, { limits, files }: CgroupSettings): readonly string[] => [
-  ...new Set([
-    ...cgroupWrites(layout, limits).map(({ controller }) => controller),
-    ...files.map(({ file }) => file.slice(0, file.indexOf('.'))).map((name) => (name === 'blkio' ? 'io' : name)),
-  ]),
-]
+const neededBy = (layout: CgroupLayout, { limits, files }: CgroupSettings): readonly string[] => {
+  const words = files.map(({ file }) => file.slice(0, file.indexOf('.'))).filter((word) => word !== 'cgroup')
+  return [
+    ...new Set([
+      ...cgroupWrites(layout, limits).map(({ controller }) => controller),
+      ...words.map((name) => (name === 'blkio' ? 'io' : name)),
+    ]),
+  ]
+}
+
+/** The controllers that settings need, by version 2's names. Throws {@link InputError} for what this host can't set. */
+export const controllersOfSettings = (layout: CgroupLayout, settings: readonly string[]): readonly string[] =>
+  neededBy(layout, parseCgroupSettings(settings))
 
 /**
  * Makes a control group: by default in all hierarchies of version 1, or with all controllers of version 2 that it can
@@ -74,7 +81,7 @@ const neededBy = (layout: CgroupLayout, { limits, files }: CgroupSettings): read
 export const makeCgroup = (name: string, { settings = [], controllers }: MakeCgroupOptions = {}): Cgroup => {
   const layout = readCgroupLayout()
   const parsed = parseCgroupSettings(settings)
-  const needed = neededBy(layout, parsed).filter((controller) => controller !== 'cgroup')
+  const needed = neededBy(layout, parsed)
   const path = placeOf(layout, name, [...needed, ...(controllers ?? [])])
   const wanted = [...new Set([...(controllers ?? controllersFor(layout, path)), ...needed])]
   return createCgroup(layout, path, parsed.limits, {
