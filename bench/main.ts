@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { CALLS_HOW, countCalls } from './calls.ts'
+import { CLOSURES_HOW, measureClosures } from './closures.ts'
 import { COMMANDS_HOW, measureCommands } from './commands.ts'
 import type { Finding } from './document.ts'
 import { writeDocument } from './document.ts'
@@ -32,6 +33,7 @@ const PARTS: readonly Part[] = [
   { name: 'views', title: 'Views of a full host', how: VIEWS_HOW, measure: measureViews },
   { name: 'calls', title: 'System calls', how: CALLS_HOW, measure: countCalls },
   { name: 'memory', title: 'Memory', how: MEMORY_HOW, measure: measureMemory },
+  { name: 'closures', title: 'Roots from closures', how: CLOSURES_HOW, measure: measureClosures },
 ]
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)

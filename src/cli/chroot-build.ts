@@ -1,4 +1,4 @@
-import type { BuildMethod, BuiltRoot, Closure, Trace, TracedFile } from '../index.ts'
+import type { BuildMethod, BuiltRoot, Closure, ClosureEntry, Trace, TracedFile } from '../index.ts'
 import { buildRoot, closure, TareError, traceFiles } from '../index.ts'
 import { builtText, listing, totals } from './chroot-listing.ts'
 import type { Command } from './command.ts'
@@ -60,8 +60,20 @@ const warnAll = (terminal: Terminal, warnings: readonly string[]): void => {
   for (const warning of warnings) terminal.warn(`tare: ${warning.split('\n').map(printable).join('\n')}`)
 }
 
+const entryJson = (entry: ClosureEntry): object => ({
+  ...entry,
+  source: 'source' in entry ? (entry.source ?? null) : null,
+  reasons: entry.reasons.map(({ kind, by = null, detail = null }) => ({ kind, by, detail })),
+})
+
 const jsonOf = ({ entries, programs, size, warnings }: Closure, built: BuiltRoot | undefined): string =>
-  jsonText({ path: built?.path ?? null, programs, size, entries, warnings: [...warnings, ...(built?.warnings ?? [])] })
+  jsonText({
+    path: built?.path ?? null,
+    programs,
+    size,
+    entries: entries.map(entryJson),
+    warnings: [...warnings, ...(built?.warnings ?? [])],
+  })
 
 export const chrootBuild: Command = command({
   usage: ['-o DIR [OPTION]... PROGRAM...', '--dry-run [OPTION]... PROGRAM...'],

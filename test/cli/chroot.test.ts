@@ -243,7 +243,10 @@ test(
     const json = JSON.parse(call(['build', '--json', '--dry-run', '/usr/bin/env']).stdout)
     assert.deepEqual([json.path, json.programs, json.warnings], [null, ['/usr/bin/env'], []])
     const program = json.entries.find(({ path }: { path: string }) => path === '/usr/bin/env')
-    assert.deepEqual([program.kind, program.source, program.reasons], ['file', '/usr/bin/env', [{ kind: 'program' }]])
+    assert.deepEqual(
+      [program.kind, program.source, program.reasons],
+      ['file', '/usr/bin/env', [{ kind: 'program', by: null, detail: null }]],
+    )
   },
 )
 

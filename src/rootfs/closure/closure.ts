@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { resolve } from 'node:path'
 import { InputError } from '../../linux/error.ts'
 import { makeEtc } from './accounts.ts'
 import type { ClosureEntry, ReasonKind } from './entry.ts'
@@ -92,7 +93,9 @@ export const closure = (programs: readonly string[], options: ClosureOptions = {
   const set = new EntrySet(tree)
   const directories = searchPath(options.path ?? process.env['PATH'])
   const adder = new ProgramAdder(new ElfFiles(tree), set, directories)
-  const includer = new Includer(set, adder, options.exclude ?? [])
+  const start = tree.root === '' ? process.cwd() : '/'
+  const excludes = (options.exclude ?? []).map((pattern) => resolve(start, pattern))
+  const includer = new Includer(set, adder, excludes)
   const found = programs.map((program) => adder.program(program, { kind: 'program' }))
   for (const each of options.traced ?? []) addTraced(set, adder, includer, each)
   for (const each of options.include ?? []) includer.include(typeof each === 'string' ? parseInclude(each) : each)

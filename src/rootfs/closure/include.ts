@@ -16,6 +16,9 @@ export interface Include {
   readonly target?: string | undefined
 }
 
+/** Directories without files of their own, on the host. */
+const KERNEL: readonly string[] = ['/dev', '/proc', '/sys']
+
 const INCLUDED: Reason = { kind: 'included' }
 
 /** Reads `PATH` or `PATH:DEST`; a colon is the one before DEST only if DEST is absolute. */
@@ -111,6 +114,10 @@ export class Includer {
     if (found.path === at) this.#set.add(content, INCLUDED)
     else this.#set.replace(content, INCLUDED)
     if (!found.stats.isDirectory()) return this.#adder.follow(found)
+    if (KERNEL.includes(found.source)) {
+      this.warnings.push(`left out what is in ${found.source}: it is the kernel's`)
+      return
+    }
     for (const name of readNames(found.source))
       this.#addBelow(`${found.path === '/' ? '' : found.path}/${name}`, `${at === '/' ? '' : at}/${name}`)
   }
