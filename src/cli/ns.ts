@@ -65,7 +65,7 @@ const showOne = (all: HostNamespaces, inode: number, isJson: boolean, terminal: 
 const FORMS = ['tree', 'dot', 'json'] as const
 
 export const ns: Command = command({
-  usage: ['[OPTION]...', '[--json] PID [PID]', '[--json] NAMESPACE'],
+  usage: ['[OPTION]...', '[--json] PID [PID]', '[--json] [--sockets] NAMESPACE'],
   description:
     'Lists every namespace of this host that can be found: its number (the inode of its file), its type, how many ' +
     'processes are in it and the first of them, the user namespace that owns it, for user and pid namespaces the ' +
@@ -138,6 +138,7 @@ export const ns: Command = command({
       showOne(hostNamespaces({ sockets: options.sockets }), inode, options.json === true, terminal)
       return 0
     }
+    if (options.sockets === true) throw refuse(`--sockets is for namespaces, not for process ${first}`)
     const comparison = compareNamespaces(parsePid(first), second === undefined ? undefined : parsePid(second))
     terminal.print(options.json === true ? jsonText(comparison) : comparisonText(comparison, terminal))
     if (comparison.otherIs === 'reader' && options.json !== true) {

@@ -121,6 +121,7 @@ test('what makes no sense is refused', () => {
     [['-t', 'disk'], /^tare: cannot use --type=disk of tare ns: there is no such choice\nIt takes cgroup, /],
     [['--tree', '--dot'], /^tare: cannot use tare ns: --tree and --dot do not go together\n/],
     [['--tree', '1'], /^tare: cannot use tare ns: --tree is for the list of all namespaces, not for "1"\n/],
+    [['--sockets', '1'], /^tare: cannot use tare ns: --sockets is for namespaces, not for process 1\n/],
     [['-t', 'net', '1'], /^tare: cannot use tare ns: --type is for the list/],
   ]
   for (const [args, message] of cases) {
