@@ -8,7 +8,7 @@ import { parseCommandLine } from '../linux/process-command-line.ts'
 import { pageSize, parseProcessStat, readUptime } from '../linux/process-stat.ts'
 import { statusPids } from '../linux/process-status.ts'
 import { PidTranslator } from './pid-translator.ts'
-import { COMMAND_LINE_LIMIT, parsed } from './processes.ts'
+import { parsed } from './processes.ts'
 import { userNames } from './user-names.ts'
 
 /** A process, seen from the host and from within. */
@@ -20,7 +20,7 @@ export interface ContainedProcess {
   readonly ppid: number
   /** What it calls itself: 15 bytes at most. Any characters but NUL, as in the command line. */
   readonly name: string
-  /** Its arguments: the first {@link COMMAND_LINE_LIMIT} bytes. None for a thread of the kernel, or one that ended. */
+  /** Its arguments: the first 4096 bytes of them. None for a thread of the kernel, or one that ended. */
   readonly commandLine: readonly string[]
   /** One letter: see `ProcessStat.state`. */
   readonly state: string
@@ -53,6 +53,9 @@ export const mainCgroup = (paths: CgroupPaths): string => {
   const chosen = TELLING.map((name) => paths.get(name)).find((path) => path !== undefined && path !== '/')
   return chosen ?? [...paths.values()].find((path) => path !== '/') ?? '/'
 }
+
+/** What is read of each. */
+const FILES = ['stat', 'cmdline']
 
 /** Every id is what it is. */
 const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295 }]
@@ -87,7 +90,8 @@ export class ContainedProcessReader {
     // By number, so before its files are read: they are there only as long as it is.
     const pids = this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids)
     const uid = process.owner()
-    const stat = parsed(process.read('stat'), parseProcessStat)
+    const [statText, commandLine = ''] = process.readAll(FILES)
+    const stat = parsed(statText, parseProcessStat)
     if (pids === undefined || uid === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
     const age = Math.max(0, this.#uptime - stat.startTime)
@@ -96,7 +100,7 @@ export class ContainedProcessReader {
       pids,
       ppid: stat.ppid,
       name: stat.comm,
-      commandLine: parseCommandLine(process.read('cmdline', COMMAND_LINE_LIMIT) ?? ''),
+      commandLine: parseCommandLine(commandLine),
       state: stat.state,
       threads: stat.threads,
       isKernelThread: stat.isKernelThread,
@@ -120,9 +124,11 @@ export class ContainedProcessReader {
   #map(process: ProcProcess, userNamespace: number | undefined): readonly IdMapping[] {
     const known = userNamespace === undefined ? undefined : this.#maps.get(userNamespace)
     if (known !== undefined) return known
-    const map = parseIdMap(process.read('uid_map') ?? '')
-    // One that ended meanwhile has none; the next process of the namespace is asked.
-    if (userNamespace !== undefined && map.length > 0) this.#maps.set(userNamespace, map)
+    const text = process.read('uid_map')
+    // If this one ended meanwhile, the next process of the namespace is asked.
+    if (text === undefined) return []
+    const map = parseIdMap(text)
+    if (userNamespace !== undefined) this.#maps.set(userNamespace, map)
     return map
   }
 }

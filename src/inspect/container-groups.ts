@@ -1,10 +1,14 @@
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
+import { NAMESPACE_KINDS } from '../linux/namespace.ts'
 import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
 import { statusPids } from '../linux/process-status.ts'
 import type { ContainedProcess, ContainedProcessReader } from './contained-process.ts'
 
-/** In which order a process's namespaces are held against the host's: the first that differs says where it belongs. */
-const TELLING_KINDS: readonly NamespaceKind[] = ['pid', 'mnt', 'user', 'net', 'ipc', 'uts', 'cgroup', 'time']
+/** What every process is asked for. */
+const FIRST_KINDS = ['pid', 'user'] as const
+
+/** What those are asked for that are in the host's pid namespace. */
+const OTHER_KINDS = ['mnt', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const
 
 /** Processes that belong together. */
 export interface ProcessGroup {
@@ -28,7 +32,7 @@ export const hostNamespaces = (proc: ProcDirectory): HostNamespaces => {
   for (const pid of [process.pid, 1]) {
     const held = proc.open(pid)
     if (held === undefined) continue
-    for (const kind of TELLING_KINDS) {
+    for (const kind of NAMESPACE_KINDS) {
       const inode = held.namespace(kind)
       if (inode !== undefined) found[kind] = inode
     }
@@ -37,21 +41,30 @@ export const hostNamespaces = (proc: ProcDirectory): HostNamespaces => {
   return found
 }
 
-type Place = NamespaceId | 'host' | 'unknown'
-
-const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
-  for (const kind of TELLING_KINDS) {
-    const inode = held.namespace(kind)
-    if (inode === undefined && kind === 'pid') return 'unknown'
-    // A zombie has left most of its namespaces.
-    if (inode !== undefined && inode !== host[kind]) return { kind, inode }
-  }
-  return 'host'
+/** Where a process belongs, and which pid and user namespaces it is in, as far as they may be known. */
+interface Place {
+  readonly at: NamespaceId | 'host' | 'unknown'
+  readonly pid: number | undefined
+  readonly user: number | undefined
 }
 
-const pidNamespaceOf = (place: Place, host: HostNamespaces): number | undefined => {
-  if (place === 'unknown') return undefined
-  return place !== 'host' && place.kind === 'pid' ? place.inode : host.pid
+/** The first namespace that isn't the host's: of pid, mnt, user and then the others. */
+const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
+  const [pid, user] = held.namespaces(FIRST_KINDS)
+  const place = (at: Place['at']): Place => ({ at, pid, user })
+  if (pid === undefined) return place('unknown')
+  if (pid !== host.pid) return place({ kind: 'pid', inode: pid })
+  const others = held.namespaces(OTHER_KINDS)
+  // A zombie has left all but its pid and user namespaces.
+  const differs = (kind: NamespaceKind, inode: number | undefined): inode is number =>
+    inode !== undefined && inode !== host[kind]
+  if (differs('mnt', others[0])) return place({ kind: 'mnt', inode: others[0] })
+  if (differs('user', user)) return place({ kind: 'user', inode: user })
+  for (const [index, kind] of OTHER_KINDS.entries()) {
+    const inode = others[index]
+    if (differs(kind, inode)) return place({ kind, inode })
+  }
+  return place('host')
 }
 
 /** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
@@ -122,12 +135,11 @@ export const groupProcesses = (
   const unknown: ContainedProcess[] = []
   const take = (held: ProcProcess): void => {
     const place = placeOf(held, host)
-    const nested = place === 'unknown' && isNested(held)
-    if ((place === 'host' || (place === 'unknown' && !nested)) && !withHost) return
-    const user = typeof place === 'object' && place.kind === 'user' ? place.inode : held.namespace('user')
-    const process = reader.read(held, { pid: pidNamespaceOf(place, host), user })
+    const nested = place.at === 'unknown' && isNested(held)
+    if ((place.at === 'host' || (place.at === 'unknown' && !nested)) && !withHost) return
+    const process = reader.read(held, place)
     if (process === undefined || held.ended) return
-    if (typeof place === 'object') groups.add(place, process)
+    if (typeof place.at === 'object') groups.add(place.at, process)
     else if (nested) unknown.push(process)
     else ofHost.push(process)
   }

@@ -19,36 +19,33 @@ export interface MakerProcess {
  * (`true`) the name that people know it by. Where two fit at the same place, the first counts.
  */
 const CGROUPS: readonly (readonly [pattern: RegExp, madeBy: string, isName: boolean])[] = [
-  [/\/docker[-/]([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'docker', false],
-  [/\/libpod-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'podman', false],
-  [/\/crio-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/, 'cri-o', false],
-  [/\/cri-containerd-([0-9a-f]{64})\.scope(?=\/|$)/, 'containerd', false],
-  [/\/kubepods(?:\/[^/]*)*\/([0-9a-f]{64})(?=\/|$)/, 'kubernetes', false],
-  [/\/tare\/([0-9a-f]{12})\.\d+(?=\/|$)/, 'tare', false],
-  [/\/systemd-nspawn@([^/]+)\.service(?=\/|$)/, 'systemd-nspawn', true],
-  [/\/machine-qemu[^/]*\.scope(?=\/|$)/, 'libvirt', true],
-  [/\/machine-([^/]+)\.scope(?=\/|$)/, 'systemd-nspawn', true],
-  [/\/lxc\.payload\.([^/]+)(?=\/|$)/, 'lxc', true],
-  [/\/lxc\/([^/]+)(?=\/|$)/, 'lxc', true],
-  [/\/app-flatpak-([^/]+)-\d+\.scope(?=\/|$)/, 'flatpak', true],
-  [/\/snap\.([^/.]+)\.[^/]*(?=\/|$)/, 'snap', true],
-  [/\/runc-([^/]+)\.scope(?=\/|$)/, 'runc', true],
-  [/\/crun-([^/]+)\.scope(?=\/|$)/, 'crun', true],
+  [/\/docker[-/]([0-9a-f]{64})(?:\.scope)?(?=\/|$)/g, 'docker', false],
+  [/\/libpod-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/g, 'podman', false],
+  [/\/crio-([0-9a-f]{64})(?:\.scope)?(?=\/|$)/g, 'cri-o', false],
+  [/\/cri-containerd-([0-9a-f]{64})\.scope(?=\/|$)/g, 'containerd', false],
+  [/\/kubepods(?:\/[^/]*)*\/([0-9a-f]{64})(?=\/|$)/g, 'kubernetes', false],
+  [/\/tare\/([0-9a-f]{12})\.\d+(?=\/|$)/g, 'tare', false],
+  [/\/systemd-nspawn@([^/]+)\.service(?=\/|$)/g, 'systemd-nspawn', true],
+  [/\/machine-qemu[^/]*\.scope(?=\/|$)/g, 'libvirt', true],
+  [/\/machine-([^/]+)\.scope(?=\/|$)/g, 'systemd-nspawn', true],
+  [/\/lxc\.payload\.([^/]+)(?=\/|$)/g, 'lxc', true],
+  [/\/lxc\/([^/]+)(?=\/|$)/g, 'lxc', true],
+  [/\/app-flatpak-([^/]+)-\d+\.scope(?=\/|$)/g, 'flatpak', true],
+  [/\/snap\.([^/.]+)\.[^/]*(?=\/|$)/g, 'snap', true],
+  [/\/runc-([^/]+)\.scope(?=\/|$)/g, 'runc', true],
+  [/\/crun-([^/]+)\.scope(?=\/|$)/g, 'crun', true],
 ]
 
 /** systemd writes what it doesn't like in a name of a unit as `\x2d`. */
 const unescapeUnit = (name: string): string =>
   name.replace(/\\x([0-9a-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 
-/** The last place in a path that a pattern fits: what stands further up is what the container is in. */
-const lastMatch = (path: string, pattern: RegExp): RegExpExecArray | undefined =>
-  [...path.matchAll(new RegExp(pattern, 'g'))].at(-1)
-
 const originOfPath = (path: string): ContainerOrigin | undefined => {
   let at = -1
   let found: ContainerOrigin | undefined
   for (const [pattern, madeBy, isName] of CGROUPS) {
-    const match = lastMatch(path, pattern)
+    // The last place: what stands further up is what the container is in.
+    const match = [...path.matchAll(pattern)].at(-1)
     if (match === undefined || match.index <= at) continue
     at = match.index
     const word = match[1]

@@ -85,8 +85,9 @@ const readFacts = (proc: ProcDirectory, host: NamespaceInodes, leader: Contained
   const held = proc.open(leader.pid)
   if (held === undefined) return { leader, namespaces: [], cgroups: [], cgroup: '/', program: undefined }
   try {
-    const namespaces = NAMESPACE_KINDS.flatMap((kind): readonly NamespaceId[] => {
-      const inode = held.namespace(kind)
+    const inodes = held.namespaces(NAMESPACE_KINDS)
+    const namespaces = NAMESPACE_KINDS.flatMap((kind, index): readonly NamespaceId[] => {
+      const inode = inodes[index]
       return inode === undefined || inode === host[kind] ? [] : [{ kind, inode }]
     })
     const paths = parseCgroupPaths(held.read('cgroup') ?? '')

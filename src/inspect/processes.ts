@@ -44,9 +44,9 @@ const namespacesOf = (
 ): NamespaceInodes | undefined => {
   const found: Partial<Record<NamespaceLink, number>> = {}
   let some = false
-  for (const link of links) {
-    const inode = process.namespace(link)
-    if (inode === undefined) continue
+  for (const [index, inode] of process.namespaces(links).entries()) {
+    const link = links[index]
+    if (inode === undefined || link === undefined) continue
     found[link] = inode
     some = true
   }

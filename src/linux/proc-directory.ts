@@ -3,6 +3,8 @@ import { readdirSync } from 'node:fs'
 import { binding } from './binding.ts'
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
+import type { TableCall } from './call-table.ts'
+import { CallTable } from './call-table.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from './fcntl.ts'
 import type { NamespaceLink } from './namespace.ts'
 import { syscall, syscallNumber, trySyscall } from './syscall.ts'
@@ -12,9 +14,63 @@ const codes = (...names: readonly string[]): readonly number[] => names.map((nam
 const GONE = codes('ENOENT', 'ESRCH')
 const DENIED = codes('EACCES', 'EPERM')
 
-/** Where texts arrive, one after the other; it grows with the longest. */
-interface Arrival {
+/** Room for each of several files that are read in one go; longer ones are read by themselves. */
+const ROOM = 4096
+
+/** Room for `time_for_children` and the longest inode. */
+const LINK_ROOM = 64
+
+/** What all processes of a directory are read with. */
+interface Tools {
+  /** Where texts arrive, one after the other; it grows with the longest. */
   bytes: Buffer
+  /** Calls that read namespaces, or files, of the process whose directory is the first argument of some of them. */
+  readonly links: Map<readonly string[], Sheet>
+  readonly files: Map<readonly string[], Sheet>
+}
+
+/** Calls, and where what they read arrives: one piece for each name. */
+interface Sheet {
+  readonly table: CallTable
+  readonly bytes: Buffer
+}
+
+const linkSheet = (links: readonly string[]): Sheet => {
+  const bytes = Buffer.allocUnsafeSlow(links.length * LINK_ROOM)
+  const table = new CallTable(
+    links.map((link, index) => ['readlinkat', -1, `ns/${link}`, bytes.subarray(index * LINK_ROOM), LINK_ROOM]),
+  )
+  return { table, bytes }
+}
+
+const CALLS_PER_FILE = 3
+
+const fileSheet = (files: readonly string[]): Sheet => {
+  const bytes = Buffer.allocUnsafeSlow(files.length * ROOM)
+  const table = new CallTable(
+    files.flatMap((file, index): readonly TableCall[] => {
+      const opened = { resultOf: CALLS_PER_FILE * index }
+      return [
+        ['openat', -1, file, O_RDONLY | O_CLOEXEC, 0],
+        ['read', opened, bytes.subarray(index * ROOM), ROOM],
+        ['close', opened],
+      ]
+    }),
+  )
+  return { table, bytes }
+}
+
+/** The sheet for a list of names, which are the same list each time. */
+const sheetOf = (
+  sheets: Map<readonly string[], Sheet>,
+  names: readonly string[],
+  make: (names: readonly string[]) => Sheet,
+): Sheet => {
+  const known = sheets.get(names)
+  if (known !== undefined) return known
+  const made = make(names)
+  sheets.set(names, made)
+  return made
 }
 
 /** Longer than most files of a process, so that one read(2) takes them whole. */
@@ -37,9 +93,9 @@ const DIGIT_0 = 48
 const DIGIT_9 = 57
 
 /** The number in `net:[4026531840]`. */
-const inodeIn = (bytes: Uint8Array, length: number): number => {
+const inodeIn = (bytes: Uint8Array, length: number, from = 0): number => {
   let inode = 0
-  for (let at = 0; at < length; at++) {
+  for (let at = from; at < from + length; at++) {
     const byte = bytes[at] ?? 0
     if (byte >= DIGIT_0 && byte <= DIGIT_9) inode = inode * 10 + (byte - DIGIT_0)
   }
@@ -57,14 +113,14 @@ const UID_OFFSET = 20
 export class ProcProcess {
   readonly pid: number
   readonly #fd: number
-  readonly #arrival: Arrival
+  readonly #tools: Tools
   #ended = false
 
   /** Made by {@link ProcDirectory.open}. */
-  constructor(pid: number, fd: number, arrival: Arrival) {
+  constructor(pid: number, fd: number, tools: Tools) {
     this.pid = pid
     this.#fd = fd
-    this.#arrival = arrival
+    this.#tools = tools
   }
 
   /** Whether something could not be told because the process has ended and was waited for. */
@@ -81,7 +137,7 @@ export class ProcProcess {
     if (fd < 0) return this.#untold(file, 'openat', fd)
     const result = this.#fill(fd, limit, PIECES.includes(file))
     binding.syscall(CLOSE, fd)
-    return result < 0 ? this.#untold(file, 'read', result) : textIn(this.#arrival.bytes, result)
+    return result < 0 ? this.#untold(file, 'read', result) : textIn(this.#tools.bytes, result)
   }
 
   /**
@@ -90,12 +146,35 @@ export class ProcProcess {
    * and user namespaces.
    */
   namespace(link: NamespaceLink): number | undefined {
-    const { bytes } = this.#arrival
+    const { bytes } = this.#tools
     const length = binding.syscall(READLINKAT, this.#fd, `ns/${link}`, bytes, bytes.length)
     if (length > 0) return inodeIn(bytes, length)
     // Both errors are a link's own too: only the directory says whether the process has ended.
     if (this.#isThere()) return undefined
     return this.#untold(`ns/${link}`, 'readlinkat', -(ERRNO['ENOENT'] ?? 0))
+  }
+
+  /** The inodes of several namespaces in one go, as {@link namespace}; the same list of links each time. */
+  namespaces(links: readonly NamespaceLink[]): readonly (number | undefined)[] {
+    const { table, bytes } = sheetOf(this.#tools.links, links, linkSheet)
+    for (let call = 0; call < links.length; call++) table.setNumber(call, 0, this.#fd)
+    table.run()
+    return links.map((link, call) => {
+      const length = table.result(call)
+      return length > 0 ? inodeIn(bytes, length, call * LINK_ROOM) : this.namespace(link)
+    })
+  }
+
+  /** The texts of several files in one go, as {@link read}, at most 4096 bytes of each; the same list each time. */
+  readAll(files: readonly string[]): readonly (string | undefined)[] {
+    const { table, bytes } = sheetOf(this.#tools.files, files, fileSheet)
+    for (let index = 0; index < files.length; index++) table.setNumber(CALLS_PER_FILE * index, 0, this.#fd)
+    table.run()
+    return files.map((file, index) => {
+      const length = table.result(CALLS_PER_FILE * index + 1)
+      if (length < 0) return this.#untold(file, 'read', length)
+      return bytes.toString(undefined, index * ROOM, index * ROOM + length)
+    })
   }
 
   /**
@@ -112,14 +191,14 @@ export class ProcProcess {
    * afterwards, to see that it hadn't.
    */
   owner(): number | undefined {
-    const { bytes } = this.#arrival
+    const { bytes } = this.#tools
     const result = binding.syscall(STATX, this.#fd, '', AT_EMPTY_PATH, STATX_UID, bytes)
     return result < 0 ? this.#untold('', 'statx', result) : bytes.readUInt32LE(UID_OFFSET)
   }
 
   /** Where a link such as `exe` leads, or undefined as for {@link read}. Takes the right to trace the process. */
   link(name: string): string | undefined {
-    const { bytes } = this.#arrival
+    const { bytes } = this.#tools
     const result = binding.syscall(READLINKAT, this.#fd, name, bytes, bytes.length)
     return result < 0 ? this.#untold(name, 'readlinkat', result) : textIn(bytes, result)
   }
@@ -136,8 +215,8 @@ export class ProcProcess {
   #fill(fd: number, limit: number, isPiece: boolean): number {
     let length = 0
     for (;;) {
-      if (length === this.#arrival.bytes.length) this.#grow()
-      const { bytes } = this.#arrival
+      if (length === this.#tools.bytes.length) this.#grow()
+      const { bytes } = this.#tools
       const room = Math.min(bytes.length, limit) - length
       const result = binding.syscall(READ, fd, length === 0 ? bytes : bytes.subarray(length), room)
       if (result <= 0) return result < 0 ? result : length
@@ -147,8 +226,8 @@ export class ProcProcess {
   }
 
   #grow(): void {
-    const { bytes } = this.#arrival
-    this.#arrival.bytes = Buffer.concat([bytes], bytes.length * 2)
+    const { bytes } = this.#tools
+    this.#tools.bytes = Buffer.concat([bytes], bytes.length * 2)
   }
 
   #isThere(): boolean {
@@ -170,7 +249,7 @@ export class ProcProcess {
 export class ProcDirectory {
   readonly #path: string
   readonly #fd: number
-  readonly #arrival: Arrival = { bytes: Buffer.allocUnsafeSlow(FIRST_SIZE) }
+  readonly #tools: Tools = { bytes: Buffer.allocUnsafeSlow(FIRST_SIZE), links: new Map(), files: new Map() }
 
   /** Throws where nothing is mounted there. */
   constructor(path = '/proc') {
@@ -197,7 +276,7 @@ export class ProcDirectory {
   /** One process; undefined if there is none of this id. */
   open(pid: number): ProcProcess | undefined {
     const fd = binding.syscall(OPENAT, this.#fd, `${pid}`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-    if (fd >= 0) return new ProcProcess(pid, fd, this.#arrival)
+    if (fd >= 0) return new ProcProcess(pid, fd, this.#tools)
     if (GONE.includes(fd)) return undefined
     throw new TareError({ operation: 'open', target: `${this.#path}/${pid}`, syscall: 'openat', errno: -fd })
   }
