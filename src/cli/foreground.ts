@@ -1,6 +1,6 @@
 import type { LaunchOptions, Program, Result } from '../index.ts'
 import { launch } from '../index.ts'
-import { ERRNO, TareError, readProcessStat, signalNumber, waitid } from '../linux/index.ts'
+import { ERRNO, TareError, isTerminal, readProcessStat, signalNumber, trySyscall, waitid } from '../linux/index.ts'
 import { signalStatus } from './exit-status.ts'
 
 /** What a terminal sends to all of its foreground group, when somebody types ^C or ^\. */
@@ -45,6 +45,14 @@ const statusOf = ({ exitCode, signal }: Result, interrupted: boolean): number =>
 }
 
 /**
+ * At its end Node gives terminals back the settings that they had when it began. What the program has set, as stty(1)
+ * does, is to stay: so the process ends without that.
+ */
+const keepTerminalSettings = (): void => {
+  if ([0, 1, 2].some(isTerminal)) process.once('exit', (status) => void trySyscall('exit_group', status))
+}
+
+/**
  * Runs a program of this host with our own standard streams, in our session and process group, so that the terminal and
  * its keys are the program's, and resolves with the exit status. Signals that are sent to us are passed on to it.
  *
@@ -69,5 +77,6 @@ export const runInForeground = async (command: readonly string[], options: Launc
   const result = await program.finally(() => {
     for (const [signal, listener] of listeners) process.off(signal, listener)
   })
+  keepTerminalSettings()
   return statusOf(result, interrupted)
 }

@@ -29,7 +29,8 @@ const OPTIONS = [
   {
     long: 'fork',
     short: 'f',
-    description: 'Starts the program as a child of the process that made the namespaces: with --pid it is PID 1.',
+    description:
+      'Starts the program as a child of the process that made the namespaces: with --pid it is PID 1, and gets only the signals that it has handlers for, so that neither ^C nor ^Z ends or stops one that has none.',
     group: PROCESS,
   },
   {

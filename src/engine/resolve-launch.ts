@@ -6,7 +6,7 @@ import { InputError } from '../linux/error.ts'
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from '../linux/fcntl.ts'
 import { hintedSyscall } from '../linux/hinted-syscall.ts'
 import type { NamespaceKind } from '../linux/namespace.ts'
-import { NAMESPACE_KINDS } from '../linux/namespace.ts'
+import { NAMESPACE_KINDS, readNamespace } from '../linux/namespace.ts'
 import { getSecurebits, securebitsMask } from '../linux/securebits.ts'
 import { signalNumber } from '../linux/signal.ts'
 import { trySyscall } from '../linux/syscall.ts'
@@ -106,6 +106,18 @@ const checkUmask = (umask: number | undefined): number | undefined => {
   throw new InputError({ operation: 'use umask', target: String(umask), reason: 'it is 0 to 0o777' })
 }
 
+/** Throws for a kind that this kernel was built without. */
+const requireKinds = (kinds: readonly NamespaceKind[]): void => {
+  for (const kind of kinds)
+    if (readNamespace('self', kind) === undefined)
+      throw new InputError({
+        operation: 'make a new namespace',
+        target: kind,
+        reason: 'this kernel has none of that kind',
+        hint: '"tare info" shows which it has.',
+      })
+}
+
 const resolveOwn = (options: UnshareOptions | undefined): UnshareSpec | undefined => {
   if (options === undefined) return undefined
   checkOptions(options, UNSHARE_OPTIONS, 'option of unshare')
@@ -116,6 +128,7 @@ const resolveOwn = (options: UnshareOptions | undefined): UnshareSpec | undefine
         target: JSON.stringify(kind),
         reason: `the kinds are ${NAMESPACE_KINDS.join(', ')}`,
       })
+  requireKinds(options.kinds)
   const uid = trySyscall('geteuid')
   return resolveUnshare(options, { uid, gid: trySyscall('getegid'), name: resolveUser(uid, [], '/').name })
 }

@@ -12,7 +12,8 @@ import type { Step } from '../plan/step.ts'
 
 const MFD_CLOEXEC = 1
 const O_CLOEXEC = 0o2000000
-/** native/plan.h: struct plan_header, field `at`. */
+/** native/plan.h: struct plan_header, fields `data` and `at`. */
+const HEADER_DATA = 20
 const HEADER_AT = 28
 
 const HAND_OVER = { operation: 'hand over the plan' }
@@ -44,6 +45,15 @@ export const stepTaken = (planFd: number): number => {
   const at = Buffer.alloc(4)
   syscall({ operation: 'see how far the stage came' }, 'pread64', planFd, at, 4, HEADER_AT)
   return at.readUInt32LE(0)
+}
+
+/** What the stage, or the kernel for it, has noted in the data: 4 bytes at an offset. */
+export const wordNoted = (planFd: number, offset: number): number => {
+  const purpose = { operation: 'see what the stage has noted' }
+  const word = Buffer.alloc(4)
+  syscall(purpose, 'pread64', planFd, word, 4, HEADER_DATA)
+  syscall(purpose, 'pread64', planFd, word, 4, word.readUInt32LE(0) + offset)
+  return word.readUInt32LE(0)
 }
 
 /** Both ends of a pipe, close-on-exec: [read, write] (pipe(2)). */

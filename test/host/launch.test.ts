@@ -1,6 +1,7 @@
-// Programs launched with one wall at a time. What an ordinary user may do is tried again in launch-user.test.ts.
+// Programs launched with one wall at a time. What root and an ordinary user can do with unshare(1) and nsenter(1) is
+// compared in test/cli/unshare.test.ts and enter.test.ts.
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, readlinkSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, readFileSync, readlinkSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { launch } from '../../src/engine/launch.ts'
@@ -10,7 +11,8 @@ import { ALL_CAPABILITIES, NO_CAPABILITIES, capabilitySet } from '../../src/linu
 import { readProcessCapabilities } from '../../src/linux/process-capability.ts'
 import { readCgroupLayout } from '../../src/linux/cgroup/layout.ts'
 import type { NamespaceKind } from '../../src/linux/namespace.ts'
-import { NAMESPACE_KINDS } from '../../src/linux/namespace.ts'
+import { NAMESPACE_KINDS, openNamespaceOfPidfd } from '../../src/linux/namespace.ts'
+import { openPidfd, sendPidfdSignal } from '../../src/linux/pidfd.ts'
 import { lacksRoot } from './child.ts'
 
 const root = { skip: lacksRoot() ?? false }
@@ -184,6 +186,13 @@ test('it is entered by its process', root, async () => {
       await sh('cat /proc/self/timens_offsets >/dev/null; id -u', { enter: { target, kinds: ['user'] } }),
       '0',
     )
+    const pidfd = openPidfd(target)
+    assert.match(await sh('readlink /proc/self/ns/net', { enter: { target: { pidfd }, kinds: ['net'] } }), /^net:/)
+    const file = openNamespaceOfPidfd(pidfd, 'uts')
+    const uts = await sh('readlink /proc/self/ns/uts', { enter: { files: { uts: file } } })
+    assert.equal(uts, readlinkSync(`/proc/${target}/ns/uts`))
+    assert.ok(sendPidfdSignal(pidfd, 0), "what is the caller's stays open")
+    for (const fd of [pidfd, file]) closeSync(fd)
   } finally {
     program.kill('SIGKILL')
     await program

@@ -16,6 +16,8 @@ export interface LaunchPlan {
   readonly data: DataBuilder
   /** Descriptors of Tare's, in the order in which the stage has them. */
   readonly inherited: readonly number[]
+  /** Where in the data the program's id is noted, if it is a child of the stage. */
+  readonly programId: number | undefined
   /** Whether the stage waits for Tare to write maps and to mount namespaces on files. */
   readonly waits: boolean
 }
@@ -32,7 +34,7 @@ export const planLaunch = (spec: LaunchSpec): LaunchPlan => {
   const dropped = planLeaveGroups(context)
   planEnter(context)
   planUnshare(context)
-  planFork(context)
+  const programId = planFork(context)
   planIdMaps(context)
   planPropagation(context)
   planPivot(context)
@@ -46,6 +48,7 @@ export const planLaunch = (spec: LaunchSpec): LaunchPlan => {
     stage: context.stage.steps,
     data: context.data,
     inherited: context.inherited,
+    programId,
     waits: needsCaller(spec),
   }
 }

@@ -1,14 +1,13 @@
 import { ERRNO } from '../../linux/errno.ts'
 import { signalName } from '../../linux/signal.ts'
 import { named } from '../../plan/step.ts'
-import { REPORT_PID } from '../control.ts'
 import { CONTROL } from '../plan/context.ts'
 import { PR_SET_PDEATHSIG } from '../plan/prctl.ts'
 import { planExecution, unblockSignals } from '../plan/program.ts'
 import type { LaunchContext } from './context.ts'
 
-/** CLONE_PARENT, SIGCHLD (clone(2)). Memory isn't shared: with a new time namespace the kernel refuses that. */
-const FLAGS = named(0x8000 | 17, 'CLONE_PARENT|SIGCHLD')
+/** CLONE_PARENT_SETTID, CLONE_PARENT, SIGCHLD (clone(2)). Memory isn't shared: with a new time namespace the kernel refuses that. */
+const FLAGS = named(0x100000 | 0x8000 | 17, 'CLONE_PARENT_SETTID|CLONE_PARENT|SIGCHLD')
 const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
 const MSG_PEEK_DONTWAIT = named(0x42, 'MSG_PEEK|MSG_DONTWAIT')
 const ALL = 0xffffffff
@@ -16,28 +15,27 @@ const { EAGAIN = 11, EPIPE = 32 } = ERRNO
 
 /**
  * The program is a child of this process: the first one in a new pid namespace. For the host it is Tare's own child
- * (CLONE_PARENT), and this process, which has told its id, is gone.
+ * (CLONE_PARENT), and this process is gone. The kernel notes the child's id in the plan before there is a child: so
+ * whatever becomes of us, Tare knows of it. Returns where in the data.
  */
-export const planFork = (context: LaunchContext): void => {
+export const planFork = (context: LaunchContext): number | undefined => {
   const { stage, data, spec } = context
-  if (!spec.fork) return
+  if (!spec.fork) return undefined
   const parent = stage.label()
   const program = stage.label()
   const child = stage.register('program')
+  const id = data.space(8, "the program's id")
   stage.mechanism('process')
   const hints = {
     ENOMEM: 'PID 1 of the pid namespace has ended: no process is born there any more.',
     EAGAIN: 'A limit on the number of processes is reached (RLIMIT_NPROC, pids.max).',
   }
-  stage.clone({ what: 'clone the program', hints }, 'clone', [FLAGS, 0, 0, 0, 0], child, parent)
+  stage.clone({ what: 'clone the program', hints }, 'clone', [FLAGS, 0, id, 0, 0], child, parent)
   stage.jump({ what: 'go on as the program' }, program)
   stage.place(parent)
-  const message = data.space(16, "{the program's id}")
-  data.setWord(message.offset, REPORT_PID)
-  stage.store({ what: "note the program's id" }, message.offset + 4, child, 4)
-  stage.call({ what: "say what the program's id is" }, 'write', [CONTROL, message, 16])
-  stage.call({ what: 'end' }, 'exit_group', [0])
+  stage.call({ what: 'end', why: 'the program goes on without it' }, 'exit_group', [0])
   stage.place(program)
+  return id.offset
 }
 
 /** Gets a signal when the caller ends. If it has ended already there will be none: then its socket is closed. */

@@ -1,13 +1,14 @@
 import { openPidfd, sendPidfdSignal, whenEnded } from '../../linux/pidfd.ts'
 import { packetSocketPair } from '../../linux/socket.ts'
 import { ARCHITECTURE, trySyscall } from '../../linux/syscall.ts'
+import type { WaitResult, WaitStatus } from '../../linux/wait.ts'
 import { encodePlan } from '../../plan/encode.ts'
 import { TareError } from '../../linux/error.ts'
 import { Control } from '../control.ts'
 import { Descriptors } from '../descriptors.ts'
 import type { StageProcess } from '../stage.ts'
 import { handOver } from '../start.ts'
-import { finishStage, planDescriptor, startStage, stepTaken } from '../stage.ts'
+import { finishStage, planDescriptor, startStage, stepTaken, wordNoted } from '../stage.ts'
 import { setupError } from '../running.ts'
 import { forgetNamespaces, setUpNamespaces } from './caller.ts'
 import type { LaunchPlan } from './plan.ts'
@@ -26,23 +27,36 @@ interface Attempt {
 }
 
 /** Why the stage ended before it had come as far as it should. */
-const failure = ({ plan, planFd, control }: Attempt, status: Parameters<typeof setupError>[3]): TareError =>
+const failure = ({ plan, planFd, control }: Attempt, status: WaitStatus): TareError =>
   setupError(plan.stage, control, stepTaken(planFd), status) ?? new TareError({ operation: OPERATION })
 
 /** The process that the program is to be: the stage itself, or the child that it has cloned. */
 const programOf = async (attempt: Attempt, stage: StageProcess): Promise<LaunchedProcess> => {
-  const own = (): Promise<Awaited<ReturnType<typeof finishStage>>> => finishStage(stage)
-  if (!attempt.plan.spec.fork) return { pid: stage.pid, pidfd: stage.pidfd, finish: own }
+  const own = (): Promise<WaitResult> => finishStage(stage)
+  const { planFd, plan } = attempt
+  if (plan.programId === undefined) return { pid: stage.pid, pidfd: stage.pidfd, finish: own }
   const { status } = await own()
   trySyscall('close', stage.pidfd)
-  const { pid } = attempt.control
-  if (pid === undefined) throw failure(attempt, status)
+  const pid = wordNoted(planFd, plan.programId)
+  if (pid === 0) throw failure(attempt, status)
   // It is our child, so its number is no other's until it has been waited for.
-  return { pid, pidfd: openPidfd(pid), finish: undefined }
+  const child = { pid, pidfd: openPidfd(pid), finish: undefined }
+  if (status.kind === 'exited' && status.code === 0) return child
+  await endProcess(child)
+  throw failure(attempt, status)
+}
+
+/** Kills a process that is not to become the program, and waits for its end. */
+const endProcess = async (process: LaunchedProcess): Promise<WaitStatus> => {
+  sendPidfdSignal(process.pidfd, SIGKILL)
+  const { status } = await whenFinished(process)
+  trySyscall('close', process.pidfd)
+  return status
 }
 
 /** Waits until the program's process has its namespaces, sets up what only we can, and lets it go on. */
-const attend = async ({ control, plan, persisted }: Attempt, process: LaunchedProcess): Promise<void> => {
+const attend = async (attempt: Attempt, process: LaunchedProcess): Promise<void> => {
+  const { control, plan, persisted } = attempt
   if (!control.ready) await whenEnded(control.fd)
   // It has failed, or is gone: its end will tell.
   if (!control.ready) return
@@ -50,11 +64,10 @@ const attend = async ({ control, plan, persisted }: Attempt, process: LaunchedPr
     await setUpNamespaces(plan.spec, process.pid, persisted)
     handOver(control.fd, [])
   } catch (error) {
-    sendPidfdSignal(process.pidfd, SIGKILL)
-    await whenFinished(process)
-    trySyscall('close', process.pidfd)
+    const status = await endProcess(process)
     forgetNamespaces(persisted)
-    throw error
+    // Had it failed meanwhile, its namespaces were no longer to be found: then that is why.
+    throw control.report === undefined ? error : failure(attempt, status)
   }
 }
 
