@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstatSync, readlinkSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CREAT, O_NOFOLLOW } from '../../linux/fcntl.ts'
 import { readProcessMemory, readProcessString } from '../../linux/process-memory.ts'
 import { seccompAbi, seccompSyscallName } from '../../linux/seccomp/architectures.ts'
 import type { SeccompNotification } from '../../linux/seccomp/notify.ts'
@@ -16,10 +17,6 @@ export interface LeftOutFile {
 }
 
 const O_ACCMODE = 3
-const O_CREAT = 0o100
-const O_NOFOLLOW = process.arch === 'arm64' ? 0o100000 : 0o400000
-const AT_SYMLINK_NOFOLLOW = 0x100
-const AT_FDCWD = -100
 /** Where a process's own files are, or the kernel's: nobody misses them. */
 const VIRTUAL = ['/dev', '/proc', '/sys']
 

@@ -124,16 +124,22 @@ const watch = async (
   }
   const abort = (): void => end(SIGKILL)
   signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted === true) abort()
   if (time !== undefined) cancel.push(after(time, () => end(SIGTERM)))
   try {
-    const listening = listen(program.listener, log, processes)
+    const listening = listen(program.listener, log, processes).catch((error: unknown) => {
+      processes.end(SIGKILL)
+      throw error
+    })
     const rest = program.ended.finally(() => {
       // What it has left behind, as a server does that goes into the background, isn't waited for.
       cancel.push(after(GRACE, () => end(SIGTERM)))
     })
-    const [status] = await Promise.all([rest, listening])
+    // Both are waited for, whatever becomes of them: a call that nobody answers any more would hold its process for ever.
+    const [ended, heard] = await Promise.allSettled([rest, listening])
     signal?.throwIfAborted()
-    return exitCodeOf(status) ?? 0
+    for (const outcome of [ended, heard]) if (outcome.status === 'rejected') throw outcome.reason
+    return ended.status === 'fulfilled' ? (exitCodeOf(ended.value) ?? 0) : 0
   } finally {
     signal?.removeEventListener('abort', abort)
     for (const each of cancel) each()

@@ -3,6 +3,7 @@ import { encodeMountAttr, MOUNT_ATTR_SIZE } from '../../linux/mount-attr.ts'
 import {
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_SYMLINKS,
   MS_NOEXEC,
   MS_NOSUID,
   OPEN_TREE_CLOEXEC,
@@ -15,6 +16,11 @@ import type { LaunchContext } from './context.ts'
 
 const TREE = named(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE, 'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE')
 const ATTACH = named(MOVE_MOUNT_F_EMPTY_PATH, 'MOVE_MOUNT_F_EMPTY_PATH')
+/** Links are those of the new root by then. */
+const ATTACH_THROUGH = named(
+  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS,
+  'MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_SYMLINKS',
+)
 const MNT_DETACH = named(2, 'MNT_DETACH')
 const S_IFREG = named(0o100666, 'S_IFREG|0666')
 /** What programs expect besides devices: links into /proc, and a place for shared memory. */
@@ -46,7 +52,7 @@ const attach = ({ stage, string }: Tools, tree: Register, path: string): void =>
     string(''),
     CWD,
     string(path),
-    ATTACH,
+    ATTACH_THROUGH,
   ])
   stage.release(tree)
 }
