@@ -11,7 +11,7 @@ const layout = readCgroupLayout()
 const skip = process.getuid?.() !== 0 ? 'needs root' : false
 const version = (controller: string): 1 | 2 | undefined => hierarchyOf(layout, controller)?.version
 const CONTROLLERS = ['memory', 'pids', 'freezer', 'unified'].filter((name) => version(name) !== undefined)
-const timeout = 30_000
+const timeout = 90_000
 
 const makeGroup = (t: TestContext, name: string): Cgroup => {
   const limits = { memory: { max: 16 * 2 ** 20, swap: 0 }, pids: 6 }

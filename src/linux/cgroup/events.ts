@@ -93,6 +93,8 @@ class EventWatch {
 
   #note(source: CgroupEventSource, error: unknown): void {
     if (!(error instanceof TareError)) throw error
+    // What is so for one pressure file is so for all.
+    if (this.missing.some((known) => known.source === source)) return
     this.missing.push({ source, reason: error.message.split('\n', 1)[0] ?? '' })
   }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import { TareError } from '../error.ts'
+import { getRlimit } from '../rlimit.ts'
 import type { Cgroup } from './cgroup.ts'
 import type { FileBudget } from './kept-file.ts'
 import { KeptFile, fileBudget } from './kept-file.ts'
@@ -10,8 +11,14 @@ import type { CounterSource } from './usage-counters.ts'
 import type { CgroupCounters, CgroupPart, CgroupSample, CgroupUsage } from './usage.ts'
 import { usageBetween } from './usage.ts'
 
-/** How many files stay open between samples. */
-const KEPT_FILES = 512
+/** How many files stay open between samples, at most: each costs the kernel some 5 KiB. */
+const KEPT_FILES = 2048
+
+/** And no more than half of what this process may have open. */
+const keptFiles = (): number => {
+  const { soft } = getRlimit('RLIMIT_NOFILE')
+  return Math.min(KEPT_FILES, Math.floor(Number(soft) / 2))
+}
 
 /** The namespace in which the host's own root is the root (PROC_CGROUP_INIT_INO of the kernel). */
 const INITIAL_NAMESPACE = 'cgroup:[4026531835]'
@@ -66,7 +73,7 @@ export class CgroupUsageReader {
   #last: number | undefined
 
   /** `keep`: how many files may stay open. */
-  constructor(group: Cgroup, parts: readonly CgroupPart[], keep: number = KEPT_FILES) {
+  constructor(group: Cgroup, parts: readonly CgroupPart[], keep: number = keptFiles()) {
     this.#group = group
     this.#parts = parts
     this.#budget = fileBudget(keep)
