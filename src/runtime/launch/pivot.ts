@@ -40,7 +40,7 @@ const SOURCE_HINTS = {
 
 const TARGET_HINTS = {
   ENOENT: 'It must exist in the root: make it there first.',
-  ENOTDIR: 'A directory goes on a directory, and a file on a file.',
+  EINVAL: 'A directory goes on a directory, and a file on a file.',
 }
 
 const takeTree = ({ stage, string }: Tools, path: string, what = `take ${path}`): Register =>
