@@ -1,4 +1,4 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, statSync } from 'node:fs'
 import type { CapabilitySet, ProcessCapabilities } from '../linux/capability.ts'
 import { hasCapability, NO_CAPABILITIES } from '../linux/capability.ts'
 import type { CapabilityChoice } from '../linux/capability-choice.ts'
@@ -8,15 +8,16 @@ import { capabilitiesAfterExec } from '../linux/capability-exec.ts'
 import { capabilityLabels } from '../linux/capability-list.ts'
 import { ERRNO } from '../linux/errno.ts'
 import { InputError, TareError } from '../linux/error.ts'
+import { AT_FDCWD, O_CLOEXEC, O_PATH } from '../linux/fcntl.ts'
 import type { FileCapabilities } from '../linux/file-capability.ts'
-import { formatFileCapabilities, readFileCapabilities } from '../linux/file-capability.ts'
-import { readMountinfo } from '../linux/mountinfo.ts'
+import { decodeFileCapabilities, FILE_CAPABILITY_XATTR, formatFileCapabilities } from '../linux/file-capability.ts'
 import { getNoNewPrivs } from '../linux/prctl.ts'
 import { readProcessCapabilities } from '../linux/process-capability.ts'
 import type { Securebit } from '../linux/securebits.ts'
 import { getSecurebits, securebitsMask } from '../linux/securebits.ts'
-import { mountOfFile } from '../linux/statx.ts'
-import { syscall } from '../linux/syscall.ts'
+import { filesystemStatus } from '../linux/statfs.ts'
+import { syscall, trySyscall } from '../linux/syscall.ts'
+import { getXattr } from '../linux/xattr.ts'
 import type { LaunchOptions } from './launch-options.ts'
 import { resolveUser } from './resolve-user.ts'
 
@@ -78,12 +79,17 @@ const findProgram = (name: string): string | undefined =>
 
 /** The capabilities that a file will give; undefined where it gives none, and where it can't be looked at. */
 const programCapabilities = (path: string): FileCapabilities | undefined => {
+  // That there is no such file, or none that may be executed, is for execve(2) to say.
+  const fd = trySyscall('openat', AT_FDCWD, path, O_PATH | O_CLOEXEC, 0)
+  if (fd < 0) return undefined
   try {
-    return readFileCapabilities(path)
+    const value = filesystemStatus(fd).nosuid ? undefined : getXattr(`/proc/self/fd/${fd}`, FILE_CAPABILITY_XATTR)
+    return value === undefined ? undefined : decodeFileCapabilities(value)
   } catch (error) {
-    // That there is no such file, or none that may be executed, is for execve(2) to say.
-    if (error instanceof TareError) return undefined
+    if (error instanceof TareError && error.errno === ERRNO['EOPNOTSUPP']) return undefined
     throw error
+  } finally {
+    closeSync(fd)
   }
 }
 
@@ -95,7 +101,7 @@ const checkProgram = (
 ): void => {
   const path = findProgram(name)
   const file = path === undefined ? undefined : programCapabilities(path)
-  if (path === undefined || file === undefined || isOnNosuid(path)) return
+  if (path === undefined || file === undefined) return
   const after = capabilitiesAfterExec(chosen, { ...situation, file })
   const text = formatFileCapabilities(file)
   const refuse = (reason: string, hint: string): InputError =>
@@ -110,11 +116,6 @@ const checkProgram = (
   const lacking = capabilityLabels((add | keep) & ~after.effective).join(', ')
   if (lacking === '') return
   throw refuse(`its file has capabilities of its own, ${text}, instead of ${lacking}`, 'A copy of the file has none.')
-}
-
-const isOnNosuid = (path: string): boolean => {
-  const { id } = mountOfFile({ path: realpathSync(path) })
-  return readMountinfo().some((mount) => BigInt(mount.id) === id && mount.options.includes('nosuid'))
 }
 
 /**

@@ -6,10 +6,14 @@ import { syscall } from './syscall.ts'
 /** STATX_BASIC_STATS and STATX_MNT_ID (linux/stat.h). */
 const MASK = 0x7ff | 0x1000
 const SIZE = 256
+const STATX_ATTR_IMMUTABLE = 0x10
+const STATX_ATTR_APPEND = 0x20
 
 /** Bits of a mode (inode(7)). */
 export const S_IFMT = 0o170000
 export const S_IFSOCK = 0o140000
+export const S_IFLNK = 0o120000
+export const S_IFREG = 0o100000
 export const S_IFBLK = 0o060000
 export const S_IFDIR = 0o040000
 export const S_IFCHR = 0o020000
@@ -29,6 +33,10 @@ export interface FileStatus {
   readonly represents: DeviceNumbers
   /** The mount that it lies on, as in mountinfo. */
   readonly mount: number
+  /** Whether nobody can change it (chattr(1)), where the file system has that. */
+  readonly immutable: boolean
+  /** Whether it can be added to alone. */
+  readonly appendOnly: boolean
 }
 
 /**
@@ -51,5 +59,7 @@ export const fileStatus = ({ dirfd = AT_FDCWD, path }: Place): FileStatus => {
     represents: { major: word(128), minor: word(132) },
     device: { major: word(136), minor: word(140) },
     mount: Number(view.getBigUint64(0x90, true)),
+    immutable: (word(8) & STATX_ATTR_IMMUTABLE) !== 0,
+    appendOnly: (word(8) & STATX_ATTR_APPEND) !== 0,
   }
 }

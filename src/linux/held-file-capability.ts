@@ -11,7 +11,6 @@ import {
   writeFileCapabilities,
 } from './file-capability.ts'
 import type { HeldFile } from './held-file.ts'
-import type { MountInfo } from './mountinfo.ts'
 import { readMountinfo } from './mountinfo.ts'
 import { getThreadCapabilities } from './process-capability.ts'
 import { getXattr, setXattr } from './xattr.ts'
@@ -43,14 +42,18 @@ export interface FileCapabilityDoubt {
 const refuse = (operation: string, path: string, errno: string, hint: string): TareError =>
   new TareError({ operation, target: path, errno: ERRNO[errno], hint })
 
-const isReadOnly = ({ options, superOptions }: MountInfo): boolean =>
-  options.includes('ro') || superOptions.includes('ro')
+/** The top of the mount that a file lies on, as a place to name. */
+const mountOf = ({ path, status }: HeldFile): string =>
+  readMountinfo().find(({ id }) => id === status.mount)?.mountPoint ?? `the mount of ${path}`
 
 /** Throws what would make a change fail, before the first one is made. Returns the bytes that there are now. */
-const checkChange = (operation: string, file: HeldFile, mount: MountInfo | undefined): Uint8Array | undefined => {
+const checkChange = (operation: string, file: HeldFile): Uint8Array | undefined => {
   const before = getXattr(file.magicPath, FILE_CAPABILITY_XATTR, { purpose: { operation, target: file.path } })
-  if (mount !== undefined && isReadOnly(mount)) {
-    throw refuse(operation, file.path, 'EROFS', `${mount.mountPoint} is mounted read-only.`)
+  const { status, filesystem } = file
+  if (filesystem.readOnly) throw refuse(operation, file.path, 'EROFS', `${mountOf(file)} is mounted read-only.`)
+  if (status.immutable || status.appendOnly) {
+    const [what, flag] = status.immutable ? ['immutable', 'i'] : ['append-only', 'a']
+    throw refuse(operation, file.path, 'EPERM', `It is ${what}: "chattr -${flag}" takes that away.`)
   }
   if (!hasCapability(getThreadCapabilities().effective, 'CAP_SETFCAP')) {
     throw refuse(operation, file.path, 'EPERM', PRIVILEGE)
@@ -75,19 +78,18 @@ const isScript = (file: HeldFile): boolean => {
   }
 }
 
-const doubtsOf = (file: HeldFile, mount: MountInfo | undefined): readonly FileCapabilityDoubt[] => {
+const doubtsOf = (file: HeldFile): readonly FileCapabilityDoubt[] => {
   const reasons = [
-    mount?.options.includes('nosuid') === true ? `${mount.mountPoint} is mounted nosuid` : undefined,
+    file.filesystem.nosuid ? `${mountOf(file)} is mounted nosuid` : undefined,
     isScript(file) ? 'it is a script: the kernel looks at those of its interpreter' : undefined,
-    file.facts.executable ? undefined : 'nobody may execute it',
+    (file.status.mode & 0o111) === 0 ? 'nobody may execute it' : undefined,
   ]
   return reasons.flatMap((reason) => (reason === undefined ? [] : [{ path: file.path, reason }]))
 }
 
-/** A file to be changed, with the mount it is on and the bytes that it has now. */
+/** A file to be changed, with the bytes that it has now. */
 interface Candidate {
   readonly file: HeldFile
-  readonly mount: MountInfo | undefined
   readonly before: Uint8Array | undefined
 }
 
@@ -106,12 +108,7 @@ const changeAll = <T>(
   files: readonly HeldFile[],
   change: (candidate: Candidate) => T,
 ): readonly T[] => {
-  const mounts = readMountinfo()
-  const candidates = files.map((file): Candidate => {
-    const { mountId } = file
-    const mount = mounts.find(({ id }) => id === mountId)
-    return { file, mount, before: checkChange(operation, file, mount) }
-  })
+  const candidates = files.map((file): Candidate => ({ file, before: checkChange(operation, file) }))
   const results: T[] = []
   for (const [index, candidate] of candidates.entries()) {
     try {
@@ -129,9 +126,9 @@ export const setHeldCapabilities = (
   files: readonly HeldFile[],
   capabilities: FileCapabilities,
 ): readonly FileCapabilityDoubt[] =>
-  changeAll(WRITE, files, ({ file, mount }) => {
+  changeAll(WRITE, files, ({ file }) => {
     writeFileCapabilities(file.magicPath, capabilities, { purpose: { operation: WRITE, target: file.path } })
-    return doubtsOf(file, mount)
+    return doubtsOf(file)
   }).flat()
 
 /** Takes the capabilities of files that are held: of all, or, if that fails for one, of none. */

@@ -1,10 +1,13 @@
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 
 import { InputError } from './error.ts'
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH } from './fcntl.ts'
+import type { FileStatus } from './file-status.ts'
+import { fileStatus, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from './file-status.ts'
 import type { Hints } from './hinted-syscall.ts'
 import { hintedSyscall } from './hinted-syscall.ts'
-import { mountOfFile } from './statx.ts'
+import type { FilesystemStatus } from './statfs.ts'
+import { filesystemStatus } from './statfs.ts'
 import { trySyscall } from './syscall.ts'
 
 const HINTS: Hints = {
@@ -14,12 +17,6 @@ const HINTS: Hints = {
   ELOOP: 'The path goes through too many symbolic links.',
 }
 
-/** What a program file is by its mode. */
-interface HeldFileFacts {
-  /** Whether anybody may execute it. */
-  readonly executable: boolean
-}
-
 /**
  * A regular file, held by a descriptor that neither reads nor writes it (O_PATH): what is looked at through it and what
  * is changed through it is one and the same file, whatever becomes of its path. Close it.
@@ -27,7 +24,8 @@ interface HeldFileFacts {
 export class HeldFile {
   /** As the caller named it. */
   readonly path: string
-  readonly facts: HeldFileFacts
+  readonly status: FileStatus
+  readonly filesystem: FilesystemStatus
   readonly #fd: number
 
   /**
@@ -39,7 +37,9 @@ export class HeldFile {
     const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC
     this.#fd = hintedSyscall({ operation, target: path }, HINTS, 'openat', dirfd, name, flags, 0)
     try {
-      this.facts = this.#check(operation)
+      this.status = fileStatus({ dirfd: this.#fd, path: '' })
+      this.filesystem = filesystemStatus(this.#fd)
+      this.#check(operation)
     } catch (error) {
       this.close()
       throw error
@@ -49,11 +49,6 @@ export class HeldFile {
   /** A path that leads to this very file, for calls that take no descriptor of this sort. */
   get magicPath(): string {
     return `/proc/self/fd/${this.#fd}`
-  }
-
-  /** Id of the mount that it was reached through, as in mountinfo. */
-  get mountId(): number {
-    return Number(mountOfFile({ dirfd: this.#fd, path: '' }).id)
   }
 
   close(): void {
@@ -66,16 +61,16 @@ export class HeldFile {
     return bytes.toString('utf8', 0, Math.max(0, length))
   }
 
-  #check(operation: string): HeldFileFacts {
-    const stat = fstatSync(this.#fd)
-    if (stat.isFile()) return { executable: (stat.mode & 0o111) !== 0 }
+  #check(operation: string): void {
+    const type = this.status.mode & S_IFMT
+    if (type === S_IFREG) return
     const refuse = (reason: string, hint: string): InputError =>
       new InputError({ operation, target: this.path, reason, hint })
-    if (stat.isSymbolicLink()) {
+    if (type === S_IFLNK) {
       throw refuse('it is a symbolic link', `Name the file that it leads to: ${this.#leadsTo()}`)
     }
     throw refuse(
-      stat.isDirectory() ? 'it is a directory' : 'it is no regular file',
+      type === S_IFDIR ? 'it is a directory' : 'it is no regular file',
       'Only regular files have capabilities: programs.',
     )
   }

@@ -51,6 +51,9 @@ const program = (directory: string, name: string): string => {
 
 const capabilities = (text: string, rootId?: number) => ({ ...toFileCapabilities(parseCapabilityText(text)), rootId })
 
+/** Before a command: without privileges, as this user. */
+const asUser = (id: number): readonly string[] => ['setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups']
+
 /** What getcap(8) says of a file. */
 const getcap = (...args: readonly string[]): string => execFileSync('getcap', args, { encoding: 'utf8' })
 
@@ -160,22 +163,51 @@ test('what is no regular file is refused, and so are files that hold none', opti
   assert.equal(descriptors(), before)
 })
 
-test('of several files all are changed, or none', options, (t) => {
+test('what the kernel refuses after others were changed undoes those', options, (t) => {
   const directory = temporary(t)
-  const [first, second, third] = ['a', 'b', 'c'].map((name) => program(directory, name))
-  const files = [first ?? '', second ?? '', third ?? '']
-  setFileCapabilities(files.slice(1), capabilities('cap_chown=ip', 5))
-  if (spawnSync('chattr', ['+i', files[2] ?? '']).status !== 0) return t.skip('needs a file system with chattr')
-  try {
-    // The kernel refuses only when it is done: reading an immutable file tells nothing.
-    assert.throws(() => setFileCapabilities(files, capabilities('cap_kill=ep')), /c: EPERM/)
-    const unchanged = `${files[1]} cap_chown=ip [rootid=5]\n${files[2]} cap_chown=ip [rootid=5]\n`
-    assert.equal(getcap('-n', ...files), unchanged)
-    assert.throws(() => clearFileCapabilities(files), /c: EPERM/)
-    assert.throws(() => clearFileCapabilitiesBelow([directory]), /c: EPERM/)
-    assert.equal(getcap('-n', ...files), unchanged)
-  } finally {
-    execFileSync('chattr', ['-i', files[2] ?? ''])
+  chmodSync(directory, 0o777)
+  const foreign = program(directory, 'foreign')
+  const result = inChild(
+    `
+    // Root of a user namespace to which the last file's owner means nothing: that shows when it is changed, not before.
+    const own = ['a', 'b'].map((name) => ${JSON.stringify(directory)} + '/' + name)
+    for (const path of own) fs.writeFileSync(path, '', { mode: 0o755 })
+    linux.setFileCapabilities([own[1]], { permitted: 1n, inheritable: 1n, effective: false })
+    const files = [...own, ${JSON.stringify(foreign)}]
+    const messages = []
+    for (const attempt of [
+      () => linux.setFileCapabilities(files, { permitted: 32n, inheritable: 0n, effective: true }),
+      () => linux.clearFileCapabilities(files),
+    ]) try { attempt() } catch (error) { messages.push(error.message) }
+    done([messages, files.map((path) => linux.getFileCapabilities(path) ?? null)])
+    `,
+    { through: [...asUser(100000), 'unshare', '--user', '--map-root-user'] },
+  )
+  const [messages, found] = result as [string[], unknown[]]
+  assert.match(messages[0] ?? '', /^cannot give capabilities to .*foreign: EPERM/)
+  assert.match(messages[1] ?? '', /^cannot take the capabilities of .*foreign: EPERM/)
+  assert.deepEqual(found, [null, { revision: 2, permitted: '1', inheritable: '1', effective: false }, null])
+})
+
+test('what can not be changed is found before anything is', options, (t) => {
+  const directory = temporary(t)
+  const files = ['a', 'b'].map((name) => program(directory, name))
+  const [first = '', second = ''] = files
+  setFileCapabilities([second], capabilities('cap_chown=ip', 5))
+  for (const [flag, what] of [
+    ['i', 'immutable'],
+    ['a', 'append-only'],
+  ] as const) {
+    if (spawnSync('chattr', [`+${flag}`, second]).status !== 0) return t.skip('needs a file system with chattr')
+    try {
+      const message = new RegExp(`b: EPERM .*\\nIt is ${what}: "chattr -${flag}" takes that away\\.$`)
+      assert.throws(() => setFileCapabilities(files, capabilities('cap_kill=ep')), { message })
+      assert.throws(() => clearFileCapabilities(files), { message })
+      assert.throws(() => clearFileCapabilitiesBelow([directory]), { message })
+      assert.equal(getcap('-n', first, second), `${second} cap_chown=ip [rootid=5]\n`)
+    } finally {
+      execFileSync('chattr', [`-${flag}`, second])
+    }
   }
 })
 
@@ -242,7 +274,7 @@ test('without CAP_SETFCAP it is refused, and named', options, (t) => {
     ]) try { attempt() } catch (error) { messages.push(error.code + ' ' + error.message) }
     done([messages, linux.getFileCapabilities(files[0]) ?? null])
     `,
-    { through: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] },
+    { through: asUser(65534) },
   )
   const [texts, none] = messages as [string[], null]
   assert.match(texts[0] ?? '', /^EPERM cannot give capabilities to .*a: EPERM .*\nIt takes CAP_SETFCAP/)
@@ -354,7 +386,7 @@ test('a directory that may not be read is told, and the rest is found; nothing i
     try { linux.clearFileCapabilitiesBelow([${JSON.stringify(directory)}]) } catch (error) { message = error.message }
     done([found.map((each) => each.error?.message ?? each.path).sort(), message])
     `,
-    { through: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] },
+    { through: asUser(65534) },
   )
   const [found, message] = result as [string[], string]
   assert.equal(found[0], `${directory}/a`)
@@ -383,8 +415,7 @@ test('what is swapped for a link while it is gone through is not followed', opti
 test('in a user namespace its own root id is written, and others are out of sight', options, (t) => {
   const directory = temporary(t)
   chmodSync(directory, 0o777)
-  const user = ['setpriv', '--reuid=100000', '--regid=100000', '--clear-groups']
-  const through = [...user, 'unshare', '--user', '--map-root-user']
+  const through = [...asUser(100000), 'unshare', '--user', '--map-root-user']
   const file = program(directory, 'other')
   setFileCapabilities([file], capabilities('cap_kill=ep', 5000))
   const result = inChild(
