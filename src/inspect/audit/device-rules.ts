@@ -1,5 +1,5 @@
-import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
-import { cgroupDirectory, hierarchyOf } from '../../linux/cgroup/layout.ts'
+import type { CgroupHierarchy, CgroupLayout } from '../../linux/cgroup/layout.ts'
+import { cgroupDirectory } from '../../linux/cgroup/layout.ts'
 import { countDevicePrograms } from '../../linux/cgroup/device-query.ts'
 import { tryReadFile } from '../../linux/cgroup/file.ts'
 import type { DeviceNumbers } from '../../linux/device-number.ts'
@@ -39,25 +39,32 @@ export const parseDevicesList = (text: string): readonly Allowed[] =>
 const isAll = ({ type, major, minor, access }: Allowed): boolean =>
   type === 'a' && major === undefined && minor === undefined && access.length === 3
 
-/** Reads what applies to a process. */
-export const readDeviceRules = (subject: Subject, layout: CgroupLayout): DeviceRules => {
-  const hierarchy = hierarchyOf(layout, 'devices') ?? layout.hierarchies.find(({ version }) => version === 2)
-  const path = hierarchy === undefined ? undefined : subject.cgroups.get(hierarchy.name)
-  const directory = hierarchy === undefined || path === undefined ? undefined : cgroupDirectory(hierarchy, path)
-  if (hierarchy === undefined || directory === undefined)
-    return { kind: 'unknown', reason: 'its control group is out of sight' }
-  if (hierarchy.version === 1) {
-    const text = tryReadFile(`${directory}/devices.list`)
-    // The root group has no such file, and no rules.
-    if (typeof text === 'number')
-      return path === '/' ? { kind: 'all' } : { kind: 'unknown', reason: 'its device rules may not be read' }
-    const allowed = parseDevicesList(text)
-    return allowed.some(isAll) ? { kind: 'all' } : { kind: 'list', allowed }
-  }
-  const count = countDevicePrograms(directory)
-  if (count === undefined)
+/** What one hierarchy says. */
+const rulesIn = (subject: Subject, hierarchy: CgroupHierarchy): DeviceRules => {
+  const path = subject.cgroups.get(hierarchy.name)
+  const directory = path === undefined ? undefined : cgroupDirectory(hierarchy, path)
+  if (directory === undefined) return { kind: 'unknown', reason: 'its control group is out of sight' }
+  if (hierarchy.version === 2) {
+    const count = countDevicePrograms(directory)
+    if (count !== undefined) return count === 0 ? { kind: 'all' } : { kind: 'program', count }
     return { kind: 'unknown', reason: 'asking for device programs takes CAP_BPF or CAP_NET_ADMIN' }
-  return count === 0 ? { kind: 'all' } : { kind: 'program', count }
+  }
+  const text = tryReadFile(`${directory}/devices.list`)
+  if (typeof text === 'number') return { kind: 'unknown', reason: 'its device rules may not be read' }
+  const allowed = parseDevicesList(text)
+  return allowed.some(isAll) ? { kind: 'all' } : { kind: 'list', allowed }
+}
+
+/** Which kind says more of what is forbidden. */
+const ORDER: readonly DeviceRules['kind'][] = ['list', 'program', 'unknown', 'all']
+
+/** Reads what applies to a process: both versions of control groups have a word in it, and both must agree. */
+export const readDeviceRules = (subject: Subject, { hierarchies }: CgroupLayout): DeviceRules => {
+  const [most] = hierarchies
+    .filter(({ version, controllers }) => version === 2 || controllers.includes('devices'))
+    .map((hierarchy) => rulesIn(subject, hierarchy))
+    .toSorted((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
+  return most ?? { kind: 'all' }
 }
 
 const holds = (outer: number | undefined, inner: number): boolean => outer === undefined || outer === inner
