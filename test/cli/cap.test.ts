@@ -149,6 +149,14 @@ test('without a process it shows what a program gets that is started here, with 
   assert.ok(Array.isArray(bounding) && !bounding.includes('cap_sys_boot') && bounding.includes('cap_chown'))
 })
 
+test('of processes of others an ordinary user is told what is for all to know', needsRoot, async (t) => {
+  const pid = await sleeper(t)
+  const seen = tare(['cap', `${pid}`], { as: NOBODY })
+  assert.deepEqual([seen.status, seen.stderr], [0, ''])
+  assert.match(seen.stdout, /^user namespace +may not be known$/m)
+  assert.match(seen.stdout, /^effective +all/m)
+})
+
 test('threads that hold other sets are told', needsRoot, async (t) => {
   const lack = lacksProgram('python3')
   if (lack !== undefined) return t.skip(lack)

@@ -86,6 +86,9 @@ test('so it is with files that have capabilities', options, async (t) => {
   const sets = fc.record({ bounding: few.map((set) => all & ~set), inheritable: few, ambient: few, add: few })
   const file = fc.record({ permitted: few, inheritable: few, effective: fc.boolean() })
   const rest = fc.record({ user: fc.constantFrom(undefined, '65534:65534'), noNewPrivileges: fc.boolean() })
+  // Of root, too, the kernel asks for what the file is to make effective.
+  const refusedSets = { bounding: all & ~of('kill'), inheritable: 0n, ambient: 0n, add: 0n }
+  const refusedFile = { permitted: of('kill'), inheritable: 0n, effective: true }
   let [refused, same] = [0, 0]
   await fc.assert(
     fc.asyncProperty(sets, file, rest, async (chosen, capabilities, who) => {
@@ -112,7 +115,7 @@ test('so it is with files that have capabilities', options, async (t) => {
       else assert.throws(() => launchCapabilities({ ...consistent, program }), /its file has capabilities of its own/)
       same++
     }),
-    { numRuns: 150 },
+    { numRuns: 150, examples: [[refusedSets, refusedFile, { user: undefined, noNewPrivileges: false }]] },
   )
   t.diagnostic(`${same} started as foreseen, ${refused} refused by the kernel as foreseen`)
   assert.ok(refused > 0 && same > 0)
