@@ -1,5 +1,6 @@
 import type { CgroupEntry } from '../index.ts'
 import { formatBytes, listCgroups } from '../index.ts'
+import { TareError, readCommandLine, readProcessStat } from '../linux/index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
@@ -7,6 +8,7 @@ import { jsonText } from './json.ts'
 import type { Cell, Column } from './table.ts'
 import { formatTable } from './table.ts'
 import type { Style } from './terminal.ts'
+import { cutTo, printable } from './text.ts'
 
 const COLUMNS: readonly Column[] = [
   { title: 'GROUP' },
@@ -57,12 +59,38 @@ const row = (entry: CgroupEntry, name: string, style: Style): readonly Cell[] =>
   ]
 }
 
+/** What a process was started as; undefined for one that has ended meanwhile. */
+const commandOf = (pid: number): string | undefined => {
+  try {
+    const words = readCommandLine(pid)
+    return words.length > 0 ? words.join(' ') : `[${readProcessStat(pid).comm}]`
+  } catch (error) {
+    if (error instanceof TareError && (error.code === 'ENOENT' || error.code === 'ESRCH')) return undefined
+    throw error
+  }
+}
+
+/** A line for each process, under its group. They stand in the first column only: the others are the group's. */
+const processRows = (pids: readonly number[], room: number): readonly (readonly Cell[])[] =>
+  pids.flatMap((pid) => {
+    const words = commandOf(pid)
+    return words === undefined ? [] : [[cutTo(`  ${pid} ${printable(words)}`, room)]]
+  })
+
+/** The widest that a command is shown, in cells. */
+const COMMAND_WIDTH = 60
+
 export const cgroupLs: Command = command({
   description:
     'Lists a control group and all below it, by default all of them: how many processes are in the group itself, the processor time and memory it has used with all below it, how many processes and threads that are, and which limits are set, in the form in which "tare cgroup set" takes them.\n\n' +
     `Groups of cgroup version 1 that have the same name in several hierarchies are one line. ${GROUP_NAMES}`,
   options: [
     { long: 'tree', short: 't', description: 'Draws which group is below which.' },
+    {
+      long: 'processes',
+      short: 'p',
+      description: 'Shows the processes of each group, with what they were started as.',
+    },
     { long: 'busy', short: 'b', description: 'Shows only groups with processes in them.' },
     {
       long: 'json',
@@ -73,6 +101,7 @@ export const cgroupLs: Command = command({
   operands: [{ name: 'GROUP', optional: true }],
   examples: [
     { description: 'all groups, as a tree', command: 'tare cgroup ls --tree' },
+    { description: 'who is where', command: 'tare cgroup ls --tree --busy --processes' },
     { description: 'the groups below one that have processes', command: 'tare cgroup ls --busy /system.slice' },
     {
       description: 'who has used most memory',
@@ -87,7 +116,10 @@ export const cgroupLs: Command = command({
       return 0
     }
     const names = options.tree === true ? treeNames(entries) : entries.map(({ name }) => name)
-    const rows = entries.map((entry, index) => row(entry, names[index] ?? '', terminal.style))
+    const rows = entries.flatMap((entry, index) => [
+      row(entry, names[index] ?? '', terminal.style),
+      ...(options.processes === true ? processRows(entry.processes, COMMAND_WIDTH) : []),
+    ])
     terminal.print(formatTable(rows, COLUMNS, terminal.lineWidth))
     return 0
   },

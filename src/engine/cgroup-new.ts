@@ -23,7 +23,7 @@ import { newName } from './resolve.ts'
  */
 export const newCgroup = (settings: readonly string[] = []): Cgroup => {
   const layout = readCgroupLayout()
-  const parent = cgroupParent(layout, controllersOfSettings(layout, settings))
+  const parent = cgroupParent(layout, controllersOfSettings(layout, settings), 'empty')
   removeStaleCgroups(layout, parent)
   return makeCgroup(`/${parent}/${cgroupLeaf(newName())}`, { settings })
 }

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Cgroup, CgroupLayout } from '../linux/cgroup/index.ts'
 import {
@@ -43,19 +44,32 @@ const controllersBelow = (mountPoint: string, directory: string): readonly strin
   return text === '' ? [] : text.split(' ')
 }
 
-const controllersFor = (layout: CgroupLayout, path: string): readonly string[] =>
-  groupHierarchies(layout).flatMap(({ version, controllers, mountPoint }): readonly string[] =>
+const mayWrite = (directory: string): boolean => {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What a group gets that is made without a word about it: of version 1 what this user may write, unless that is nothing. */
+const controllersFor = (layout: CgroupLayout, path: string): readonly string[] => {
+  const all = groupHierarchies(layout)
+  const writable = all.filter(({ mountPoint }) => mayWrite(nearest(mountPoint, path)))
+  return (writable.length > 0 ? writable : all).flatMap(({ version, controllers, mountPoint }): readonly string[] =>
     version === 1
       ? controllers.map((name) => (name === 'blkio' ? 'io' : name))
       : ['unified', ...(layout.kind === 'v2' ? controllersBelow(mountPoint, nearest(mountPoint, path)) : [])],
   )
+}
 
 /** Where a name without a slash at the front is made. */
 const placeOf = (layout: CgroupLayout, text: string, wanted: readonly string[]): string => {
   const { path, absolute } = parseGroupName(layout, text)
   if (path === '')
     throw new InputError({ operation: 'make cgroup', target: '/', reason: 'the root group is always there' })
-  return absolute || ownsRoot(layout) ? path : `${cgroupParent(layout, wanted)}/${path}`
+  return absolute || ownsRoot(layout) ? path : `${cgroupParent(layout, wanted, 'empty')}/${path}`
 }
 
 const neededBy = (layout: CgroupLayout, { limits, files }: CgroupSettings): readonly string[] => {

@@ -223,6 +223,7 @@ test('ls draws what is below what, and shows only busy groups if asked to', { sk
       .map((line) => line.split(/ {3,}\S/)[0] ?? '')
   assert.deepEqual(names(works('ls', '--tree', name)), [name, '├─ a', '│  └─ b', '└─ c'])
   assert.deepEqual(names(works('ls', '--busy', name)), [`${name}/c`])
+  assert.match(works('ls', '-bp', name), new RegExp(`^${name}/c +1 .*\n {2}\\d+ sleep 100\n$`, 'm'))
 })
 
 test('ls without privileges shows all groups; create says what it takes', () => {

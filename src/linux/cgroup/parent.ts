@@ -42,21 +42,39 @@ const canParent = (directory: string, controllers: readonly string[]): boolean =
 const relative = ({ mountPoint }: CgroupHierarchy, directory: string): string => directory.slice(mountPoint.length + 1)
 
 /** Nearest first: the process's own group of version 2, then those above it. */
-const delegatedParent = (unified: CgroupHierarchy, controllers: readonly string[]): string | undefined => {
+const delegatedParents = (unified: CgroupHierarchy, controllers: readonly string[]): readonly string[] => {
   const own = cgroupDirectory(unified, readCgroupOf('self').get('unified') ?? '/')
-  if (own === undefined) return undefined
+  if (own === undefined) return []
+  const found: string[] = []
   for (let directory = own; directory.length > unified.mountPoint.length; directory = dirname(directory)) {
-    if (canParent(directory, controllers)) return relative(unified, directory)
+    if (canParent(directory, controllers)) found.push(directory)
   }
-  return undefined
+  return found
+}
+
+/** One that has no processes of its own, if asked for and there is one: only such can ever give controllers to children. */
+const delegatedParent = (
+  unified: CgroupHierarchy,
+  controllers: readonly string[],
+  prefer: 'nearest' | 'empty',
+): string | undefined => {
+  const all = delegatedParents(unified, controllers)
+  const empty = all.find((directory) => (readIfThere(`${directory}/cgroup.procs`) ?? '') === '')
+  const chosen = prefer === 'empty' ? (empty ?? all[0]) : all[0]
+  return chosen === undefined ? undefined : relative(unified, chosen)
 }
 
 /**
  * Where this process may make groups with these controllers, as a path for `createCgroup` to put a name below: `tare`
  * at the root of the hierarchies for whoever may write there; else, on version 2, the nearest group of its own or above
- * that is delegated to this user. Throws {@link InputError} that tells how to have one.
+ * that is delegated to this user, with `prefer: 'empty'` rather one without processes of its own. Throws
+ * {@link InputError} that tells how to have one.
  */
-export const cgroupParent = (layout: CgroupLayout, controllers: readonly string[] = []): string => {
+export const cgroupParent = (
+  layout: CgroupLayout,
+  controllers: readonly string[] = [],
+  prefer: 'nearest' | 'empty' = 'nearest',
+): string => {
   const what = 'find a place for cgroups'
   const needed = new Set(controllers.map((controller) => requireHierarchy(layout, controller, what)))
   const unified = layout.hierarchies.find(({ version }) => version === 2)
@@ -73,7 +91,7 @@ export const cgroupParent = (layout: CgroupLayout, controllers: readonly string[
     })
   }
   const asked = controllers.filter((controller) => unified.controllers.includes(controller))
-  const parent = delegatedParent(unified, asked)
+  const parent = delegatedParent(unified, asked, prefer)
   if (parent !== undefined) return parent
   const own = relative(unified, cgroupDirectory(unified, readCgroupOf('self').get('unified') ?? '/') ?? '')
   if (own !== '' && canParent(`${unified.mountPoint}/${own}`, [])) {
