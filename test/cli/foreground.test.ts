@@ -5,9 +5,11 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getTermios } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
 
 const PROGRAM = fileURLToPath(new URL('foreground-program.js', import.meta.url))
+const ECHO = 0o10
 const terminal = { skip: NO_TERMINAL, timeout: 60_000 }
 
 const start = ([program = '', ...args]: readonly string[]): Session => new Session(args, undefined, [program])
@@ -58,6 +60,13 @@ test('^C reaches the program once, and we end by it as it did', terminal, async 
   // The shell that waits ends as well: it was interrupted, and sees that the program took it so.
   await session.status
   assert.doesNotMatch(session.text, /once|status/)
+})
+
+test('what the program sets of the terminal stays', terminal, async (t) => {
+  const session = start(foreground('stty', '-echo'))
+  t.after(() => session.close())
+  assert.equal(await session.status, 0)
+  assert.equal(getTermios(session.peer).lflag & ECHO, 0)
 })
 
 test('a shell with job control: ^C, ^Z, fg, and suspend', terminal, async (t) => {
