@@ -8,6 +8,7 @@ import {
   kernelCapabilities,
   lastCapability,
   parseCapabilityMask,
+  parseCapabilityText,
 } from '../linux/index.ts'
 import { capabilityNumbers, capabilitySentence, riskCondition } from './cap-text.ts'
 import type { Command } from './command.ts'
@@ -26,11 +27,23 @@ interface Meaning {
   readonly set: CapabilitySet
 }
 
+/** All that a text form (`cap_net_raw=ep`) names. */
+const textSet = (text: string): CapabilitySet => {
+  const { permitted, inheritable, effective } = parseCapabilityText(text)
+  return permitted | inheritable | effective
+}
+
+/** Unlike for `tare cap run`, a number that this kernel doesn't know is worth a word. */
+const listSet = (words: string): CapabilitySet =>
+  words
+    .split(',')
+    .map((word) => (word.toLowerCase() === 'all' ? kernelCapabilities() : 1n << BigInt(findCapabilityNumber(word))))
+    .reduce((all, set) => all | set, 0n)
+
 const meaningOf = (word: string): Meaning => {
   const mask = parseCapabilityMask(word)
   if (mask !== undefined) return { word, isMask: true, set: mask }
-  if (word.toLowerCase() === 'all') return { word, isMask: false, set: kernelCapabilities() }
-  return { word, isMask: false, set: 1n << BigInt(findCapabilityNumber(word)) }
+  return { word, isMask: false, set: word.includes('=') ? textSet(word) : listSet(word) }
 }
 
 const risksOf = (number: number): readonly CapabilityRisk[] =>
@@ -82,7 +95,8 @@ const json = (number: number): object => ({
 export const capExplain: Command = command({
   description:
     'Explains capabilities: what each allows, and how it leads out of a container whose other walls are up. They are given by ' +
-    'name, by number, or as a mask of the kernel, such as a line of /proc/PID/status has. Without an operand, all of them.\n\n' +
+    'name, by number, as a mask of the kernel, such as a line of /proc/PID/status has, or in the text form that files have. ' +
+    'Without an operand, all of them.\n\n' +
     'takeover: root of the host. tamper: something of the host is changed. read: something of it is overheard. ' +
     'disturb: it is slowed down, misled or stopped. Where it does not say otherwise, a way is open only to a process in the ' +
     "host's own user namespace.",

@@ -95,6 +95,7 @@ const WAYS: Readonly<Partial<Record<CapabilityName, readonly Way[]>>> = {
   CAP_SYS_PTRACE: [
     way('takeover', ['shared-pid'], 'Write code into a process of the host, or go through its /proc/PID/root.'),
   ],
+  CAP_SYS_PACCT: [way('disturb', ['shared-pid'], 'Switch the process accounting of the host off.')],
   CAP_SYS_ADMIN: [
     way(
       'takeover',

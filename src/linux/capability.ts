@@ -43,7 +43,7 @@ export const findCapability = (text: string): Capability => {
   const near = nearestCapability(text)
   throw new InputError({
     operation: 'use capability',
-    target: text,
+    target: text === '' ? '""' : text,
     reason: 'there is none of that name',
     hint: near === undefined ? 'capabilities(7) lists them.' : `Did you mean ${near.toLowerCase()}?`,
   })

@@ -234,6 +234,8 @@ test('capabilities are explained by name, by number and by mask, as capsh(1) rea
   assert.equal(ok(['explain', 'CapEff:', mask]), decoded)
   assert.match(ok(['explain', '0x20000000001']), /^0x20000000001 = cap_chown,cap_41\n/)
   assert.match(ok(['explain', '0x20000000001']), /^cap_41 41, which this kernel does not know\n/m)
+  assert.equal(ok(['explain', 'kill,net_raw']), ok(['explain', 'net_raw', 'kill']))
+  assert.equal(ok(['explain', 'cap_kill=p cap_net_raw+i']), ok(['explain', 'kill,13']))
   assert.equal(ok(['explain', '0x0']), '0x0 = none\n')
   const lack = lacksProgram('capsh')
   if (lack !== undefined) return t.skip(lack)
