@@ -1,4 +1,4 @@
-import { cutTo, displayWidth, printable } from './text.ts'
+import { cutTo, displayWidth, isPlain, printable } from './text.ts'
 
 /** A cell: a text, or a text and what colours it. Control characters in the text are made visible. */
 export type Cell = string | { readonly text: string; readonly style: (text: string) => string }
@@ -19,14 +19,20 @@ interface Content {
 }
 
 const contentOf = (cell: Cell): Content => {
-  const text = printable(typeof cell === 'string' ? cell : cell.text)
+  const given = typeof cell === 'string' ? cell : cell.text
+  const text = isPlain(given) ? given : printable(given)
   return { text, width: displayWidth(text), style: typeof cell === 'string' ? undefined : cell.style }
 }
 
 const widthsOf = (rows: readonly (readonly Content[])[]): readonly number[] => {
   const widths: number[] = []
-  for (const row of rows)
-    for (const [index, { width }] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, width)
+  for (const row of rows) {
+    let index = 0
+    for (const { width } of row) {
+      if (width > (widths[index] ?? -1)) widths[index] = width
+      index++
+    }
+  }
   return widths
 }
 

@@ -19,7 +19,7 @@ const WIDE: readonly (readonly [first: number, last: number])[] = [
 ]
 
 /** One cell for each character: ASCII, the letters of the West, an ellipsis, arrows and what tables are drawn with. */
-const isPlain = (text: string): boolean =>
+export const isPlain = (text: string): boolean =>
   /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u2026\u2190-\u21ff\u2500-\u257f]*$/.test(text)
 
 const clusterWidth = (cluster: string): number => {

@@ -5,7 +5,7 @@ import { idInside, parseIdMap } from '../linux/idmap.ts'
 import { readNamespace } from '../linux/namespace.ts'
 import type { ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
-import { pageSize, parseProcessStat, readUptime } from '../linux/process-stat.ts'
+import { pageSize, parseProcessStat, readUptime, residentPages } from '../linux/process-stat.ts'
 import { statusPids } from '../linux/process-status.ts'
 import { PidTranslator } from './pid-translator.ts'
 import { parsed } from './processes.ts'
@@ -55,7 +55,7 @@ export const mainCgroup = (paths: CgroupPaths): string => {
 }
 
 /** What is read of each. */
-const FILES = ['stat', 'cmdline']
+const FILES = ['stat', 'statm', 'cmdline']
 
 /** Every id is what it is. */
 const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295 }]
@@ -90,7 +90,7 @@ export class ContainedProcessReader {
     // By number, so before its files are read: they are there only as long as it is.
     const pids = this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids)
     const uid = process.owner()
-    const [statText, commandLine = ''] = process.readAll(FILES)
+    const [statText, statm, commandLine = ''] = process.readAll(FILES)
     const stat = parsed(statText, parseProcessStat)
     if (pids === undefined || uid === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
@@ -110,7 +110,7 @@ export class ContainedProcessReader {
       cpuTime,
       // Microseconds by milliseconds, in percent.
       cpuPercent: age === 0 ? 0 : cpuTime / age / 10,
-      memory: stat.virtualMemory === 0 ? undefined : stat.residentPages * this.#pageSize,
+      memory: statm === undefined || stat.virtualMemory === 0 ? undefined : residentPages(statm) * this.#pageSize,
       startTime: new Date(this.#now - age),
       age,
       cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,

@@ -75,52 +75,56 @@ const isNested = (held: ProcProcess): boolean => {
 
 /** The groups while they are being filled. */
 class Groups {
-  readonly #byNamespace: Map<string, ProcessGroup> = new Map()
+  readonly #byKind: Map<NamespaceKind, Map<number, ProcessGroup>> = new Map()
   readonly #byInit: Map<number, ProcessGroup> = new Map()
-  readonly #byPid: Map<number, ProcessGroup | undefined> = new Map()
-  readonly #processes: Map<number, ContainedProcess> = new Map()
 
   add(namespace: NamespaceId, process: ContainedProcess): void {
-    const key = `${namespace.kind}:${namespace.inode}`
-    const group = this.#byNamespace.get(key) ?? { namespace, processes: [] }
-    this.#byNamespace.set(key, group)
-    this.#put(group, process)
+    const { kind, inode } = namespace
+    let byInode = this.#byKind.get(kind)
+    if (byInode === undefined) this.#byKind.set(kind, (byInode = new Map()))
+    const group = byInode.get(inode)
+    if (group === undefined) byInode.set(inode, { namespace, processes: [process] })
+    else group.processes.push(process)
   }
 
   /** Puts processes whose namespaces may not be known with the PID 1 that they descend from. */
-  addUnknown(processes: readonly ContainedProcess[]): void {
-    for (const process of processes) this.#processes.set(process.pid, process)
-    for (const process of processes) {
-      const init = this.#initOf(process)?.pid ?? process.pid
-      const group = this.#byPid.get(init) ?? this.#byInit.get(init) ?? { namespace: undefined, processes: [] }
+  addUnknown(unknown: readonly ContainedProcess[]): void {
+    const known = new Map<number, ProcessGroup>()
+    const processes = new Map<number, ContainedProcess>()
+    for (const group of this.all())
+      for (const process of group.processes) {
+        known.set(process.pid, group)
+        processes.set(process.pid, process)
+      }
+    for (const process of unknown) processes.set(process.pid, process)
+    for (const process of unknown) {
+      const init = initOf(process, processes)?.pid ?? process.pid
+      const group = known.get(init) ?? this.#byInit.get(init) ?? { namespace: undefined, processes: [] }
       if (group.namespace === undefined) this.#byInit.set(init, group)
-      this.#put(group, process)
+      group.processes.push(process)
     }
   }
 
   all(): readonly ProcessGroup[] {
-    return [...this.#byNamespace.values(), ...this.#byInit.values()]
+    return [...[...this.#byKind.values()].flatMap((byInode) => [...byInode.values()]), ...this.#byInit.values()]
   }
+}
 
-  #put(group: ProcessGroup, process: ContainedProcess): void {
-    group.processes.push(process)
-    this.#byPid.set(process.pid, group)
-    this.#processes.set(process.pid, process)
+/** The PID 1 of a process's pid namespace, if it or a parent of its parent is that. */
+const initOf = (
+  process: ContainedProcess,
+  processes: ReadonlyMap<number, ContainedProcess>,
+): ContainedProcess | undefined => {
+  const depth = process.pids.length
+  const seen = new Set<number>()
+  let each: ContainedProcess | undefined = process
+  // Numbers that are used anew while we look could make a circle.
+  while (each !== undefined && !seen.has(each.pid)) {
+    if (each.pids.length === depth && each.pids.at(-1) === 1) return each
+    seen.add(each.pid)
+    each = processes.get(each.ppid)
   }
-
-  /** The PID 1 of its own pid namespace, if it or a parent of its parent is that. */
-  #initOf(process: ContainedProcess): ContainedProcess | undefined {
-    const depth = process.pids.length
-    const seen = new Set<number>()
-    let each: ContainedProcess | undefined = process
-    // Numbers that are used anew while we look could make a circle.
-    while (each !== undefined && !seen.has(each.pid)) {
-      if (each.pids.length === depth && each.pids.at(-1) === 1) return each
-      seen.add(each.pid)
-      each = this.#processes.get(each.ppid)
-    }
-    return undefined
-  }
+  return undefined
 }
 
 /** Reads all processes, each once, and groups them. Of the host's own nothing is read unless they are wanted. */
@@ -152,6 +156,6 @@ export const groupProcesses = (
       held.close()
     }
   }
-  groups.addUnknown(unknown)
+  if (unknown.length > 0) groups.addUnknown(unknown)
   return { groups: groups.all(), host: ofHost }
 }

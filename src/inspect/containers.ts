@@ -174,7 +174,8 @@ const readMaker = (proc: ProcDirectory, pid: number): MakerProcess | undefined =
 
 const describe = (proc: ProcDirectory, led: readonly LedGroup[]): readonly FoundContainer[] => {
   const makers = new Map<number, MakerProcess | undefined>()
-  const leaders = new Map(led.flatMap(({ group, facts }) => group.processes.map(({ pid }) => [pid, facts.leader.pid])))
+  const leaders = new Map<number, number>()
+  for (const { group, facts } of led) for (const { pid } of group.processes) leaders.set(pid, facts.leader.pid)
   return led.map(({ group, facts }): FoundContainer => {
     const { leader, namespaces, cgroup } = facts
     if (!makers.has(leader.ppid)) makers.set(leader.ppid, readMaker(proc, leader.ppid))

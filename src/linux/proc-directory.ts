@@ -267,10 +267,12 @@ export class ProcDirectory {
 
   /** The ids of all processes that are to be seen, ascending. */
   pids(): readonly number[] {
-    return readdirSync(this.#path)
-      .filter((name) => /^[1-9][0-9]*$/.test(name))
-      .map(Number)
-      .toSorted((a, b) => a - b)
+    const pids: number[] = []
+    for (const name of readdirSync(this.#path)) {
+      const first = name.charCodeAt(0)
+      if (first >= DIGIT_0 && first <= DIGIT_9) pids.push(Number(name))
+    }
+    return pids.toSorted((a, b) => a - b)
   }
 
   /** One process; undefined if there is none of this id. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 
 import fc from 'fast-check'
 
 import { InputError } from './error.ts'
-import { pageSize, parseProcessStat, parseUptime, readProcessStat, readUptime } from './process-stat.ts'
+import { pageSize, parseProcessStat, parseUptime, readProcessStat, readUptime, residentPages } from './process-stat.ts'
 import { readProcessStatus } from './process-status.ts'
 
 /** The fields behind the name, as a shell that slept wrote them; the 1st of them is the 3rd of the file. */
@@ -29,7 +33,6 @@ test('reads the fields of a stat file, in units that people use', () => {
     threads: 3,
     startTime: 987_650,
     virtualMemory: 3_842_048,
-    residentPages: 801,
   })
 })
 
@@ -77,10 +80,17 @@ test('says of which process it can not read the state', () => {
   })
 })
 
-test('knows the size of a page: what two files say of memory is the same', () => {
-  const [stat, status] = [readProcessStat(process.ppid), readProcessStatus(process.ppid)]
-  const bytes = stat.residentPages * pageSize()
-  assert.ok(Math.abs(bytes - (status.rss ?? 0)) < 1024 * 1024 + bytes / 4, `${bytes} and ${status.rss}`)
+test('knows the size of a page, and what is in memory of a process', async () => {
+  // A process that does nothing: what its files say doesn't change between two looks.
+  const child = spawn('/bin/sleep', ['60'], { stdio: 'ignore' })
+  await once(child, 'spawn')
+  while (readProcessStat(child.pid ?? 0).state !== 'S') await setTimeout(1)
+  const pages = residentPages(readFileSync(`/proc/${child.pid}/statm`, 'ascii'))
+  assert.equal(pages * pageSize(), readProcessStatus(child.pid ?? 0).rss)
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+  assert.throws(() => residentPages(''), InputError)
 })
 
 test('reads the time since boot', () => {

@@ -36,8 +36,6 @@ export interface ProcessStat {
   readonly startTime: number
   /** Bytes of address space; 0 for a thread of the kernel, and for a process that has ended. */
   readonly virtualMemory: number
-  /** Pages in memory: see {@link pageSize}. */
-  readonly residentPages: number
 }
 
 const PF_KTHREAD = 0x00200000
@@ -58,7 +56,6 @@ const NICE = 16
 const THREADS = 17
 const START = 19
 const VSIZE = 20
-const RSS = 21
 
 /**
  * Reads the text of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, spaces and ends
@@ -68,8 +65,8 @@ export const parseProcessStat = (text: string): ProcessStat => {
   const open = text.indexOf(' (')
   const close = text.lastIndexOf(') ')
   const pid = Number(text.slice(0, open))
-  const fields = text.slice(close + 2).split(' ', RSS + 2)
-  if (open < 1 || close < open + 2 || fields.length < RSS + 2 || !Number.isSafeInteger(pid)) {
+  const fields = text.slice(close + 2).split(' ', VSIZE + 2)
+  if (open < 1 || close < open + 2 || fields.length < VSIZE + 2 || !Number.isSafeInteger(pid)) {
     throw new InputError({ operation: 'read the state of a process', reason: 'the text is not that of a stat file' })
   }
   const at = (field: number): number => Number(fields[field])
@@ -90,13 +87,22 @@ export const parseProcessStat = (text: string): ProcessStat => {
     threads: at(THREADS),
     startTime: at(START) * MILLISECONDS_PER_TICK,
     virtualMemory: at(VSIZE),
-    residentPages: at(RSS),
   }
 }
 
 /** What the kernel tells of a process. Throws if there is none of this id. proc_pid_stat(5) */
 export const readProcessStat = (pid: ProcId): ProcessStat =>
   parseProcessStat(readProc('read the state of', pid, 'stat'))
+
+/**
+ * How many pages of a process are in memory, from the text of /proc/PID/statm. What `stat` says of that is a guess, which
+ * for a small process is 0: it leaves out what each processor has counted lately. proc_pid_statm(5)
+ */
+export const residentPages = (statm: string): number => {
+  const pages = Number(statm.split(' ', 2)[1])
+  if (Number.isSafeInteger(pages)) return pages
+  throw new InputError({ operation: 'read the memory of a process', reason: 'the text is not that of a statm file' })
+}
 
 const AT_PAGESZ = 6n
 const WORD = 8
