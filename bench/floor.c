@@ -396,7 +396,6 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     struct action dfl = {0};
     CALL(rt_sigaction, SIG_PIPE, &dfl, 0, 8);
     CALL(rt_sigaction, SIG_XFSZ, &dfl, 0, 8);
-    CALL(prctl, PR_SET_PDEATHSIG, 9, 0, 0, 0);
     wait_to_proceed(child, 1);
     long result = CALL(setresgid, 0, 0, 0);
     if (result >= 0)

@@ -28,6 +28,7 @@
 #include "syscall.h"
 
 #define NR_CLOSE_RANGE 436
+#define NR_PIDFD_OPEN 434
 #define CLOSE_RANGE_CLOEXEC_ 4u
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u
@@ -188,7 +189,10 @@ struct child {
     int dumpable;                   /* ours, before */
     bool held;                      /* wait for the first proceed(), then become root of the new user namespace */
     int64_t unshare;                /* namespaces to make; if there are any, wait for one more proceed() after that */
-    uint32_t go;                    /* how often proceed() was called */
+    uint32_t go;                    /* how often proceed() was called, or ABANDONED */
+    uint32_t turns;                 /* how often it has to be until nothing is waited for any more */
+    struct child *waiting;          /* the next that waits */
+    int parent;                     /* a pidfd of us, which it has a copy of */
     int32_t error;                  /* why it couldn't become the stage */
     bool unshared;                  /* whether that was later than unshare */
 };
@@ -203,15 +207,38 @@ static inline void spin_pause(void) {
 #endif
 }
 
-/* Mostly that is a matter of microseconds: less than it takes to sleep and be woken on another processor. */
+#define ABANDONED ~0u
+
+__attribute__((noreturn)) static void child_exit(int status) {
+    for (;;)
+        syscall6(SYS_exit_group, status, 0, 0, 0, 0, 0);
+}
+
+/* Mostly that is a matter of microseconds: less than it takes to sleep and be woken on another processor.
+ *
+ * Should our parent end, nobody wakes us. A signal at its end (PR_SET_PDEATHSIG) would not do: a change of ids takes it
+ * back, and it doesn't come if the parent has ended before it was asked for. So we look every now and then: a pidfd is
+ * readable once its process has ended. */
 static void wait_to_proceed(struct child *child, uint32_t times) {
     uint32_t seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE);
     for (int turn = 0; turn < SPIN_TURNS && seen < times; turn++) {
         spin_pause();
         seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE);
     }
-    for (; seen < times; seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE))
-        syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, seen, 0, 0, 0);
+    for (; seen < times; seen = __atomic_load_n(&child->go, __ATOMIC_ACQUIRE)) {
+        struct {
+            int64_t seconds, nanoseconds;
+        } while_ago = {0, 100000000}, none = {0, 0};
+        struct {
+            int fd;
+            short events, revents;
+        } parent = {child->parent, 1 /* POLLIN */, 0};
+        if (syscall6(SYS_futex, (long)&child->go, FUTEX_WAIT, seen, (long)&while_ago, 0, 0) == -ETIMEDOUT &&
+            syscall6(SYS_ppoll, (long)&parent, 1, (long)&none, 0, 8, 0) != 0)
+            child_exit(125);
+    }
+    if (seen == ABANDONED)
+        child_exit(125);
 }
 
 /* Runs in the child on a stack of its own, but in our memory, beside us. So: system calls only, no thread-local storage,
@@ -229,9 +256,6 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
     for (int signal = 1; signal <= 64; signal++)
         if (child->ignored >> (signal - 1) & 1)
             syscall6(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
-    /* Should our parent end before it lets us go on, we end with it. */
-    if (child->held || child->unshare)
-        syscall6(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
     /* A process keeps its capabilities over an exec only as root of its user namespace, or else it would arrive at the
      * stage without any: so first the id maps have to be there. */
     if (child->held) {
@@ -248,7 +272,7 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
         result = child->unshare < 0 ? child->unshare : syscall6(SYS_unshare, child->unshare, 0, 0, 0, 0, 0);
         child->unshared = result >= 0;
         if (result >= 0)
-            wait_to_proceed(child, child->held ? 2 : 1);
+            wait_to_proceed(child, child->turns);
     } else {
         child->unshared = true;
     }
@@ -274,8 +298,7 @@ __attribute__((noreturn, used)) static void child_main(struct child *child) {
         result = syscall6(SYS_execveat, child->stage, (long)"", (long)argv, (long)envp, AT_EMPTY_PATH, 0);
     }
     child->error = (int32_t)-result;
-    for (;;)
-        syscall6(SYS_exit_group, 125, 0, 0, 0, 0, 0);
+    child_exit(125);
 }
 
 /* long stage_clone(struct clone_args *, size_t, struct child *): clone3 whose child, on the stack that the arguments
@@ -360,7 +383,13 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
         int fd = stage_memfd();
         if (fd < 0)
             return number(env, fd);
+        int self = (int)syscall6(NR_PIDFD_OPEN, getpid(), 0, 0, 0, 0, 0);
+        if (self < 0) {
+            close(fd);
+            return number(env, self);
+        }
         instance->stage = fd;
+        instance->self = self;
         instance->ignored = ignored_signals();
     }
     struct child *child = child_take(instance);
@@ -371,6 +400,8 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
     child->stage = instance->stage;
     child->count = (int32_t)count;
     child->held = held;
+    child->turns = (uint32_t)held + (unshare != 0);
+    child->parent = instance->self;
     child->unshare = unshare;
     child->unshared = false;
     child->dumpable = (int)syscall6(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0, 0);
@@ -394,9 +425,22 @@ static napi_value binding_start(napi_env env, napi_callback_info info) {
         child_give(instance, child);
         return number(env, pid);
     }
+    if (child->turns > 0) {
+        child->waiting = instance->waiting;
+        instance->waiting = child;
+    }
     ((int64_t *)result)[0] = pidfd;
     ((int64_t *)result)[1] = (int64_t)child;
     return number(env, pid);
+}
+
+/* It waits no longer, or has ended. */
+static void child_unlink(struct instance *instance, struct child *child) {
+    for (struct child **at = &instance->waiting; *at; at = &(*at)->waiting)
+        if (*at == child) {
+            *at = child->waiting;
+            return;
+        }
 }
 
 static struct child *child_of(napi_env env, napi_callback_info info) {
@@ -415,7 +459,8 @@ static napi_value binding_proceed(napi_env env, napi_callback_info info) {
     struct child *child = child_of(env, info);
     if (!child)
         return type_error(env, "proceed: takes what start returned");
-    __atomic_add_fetch(&child->go, 1, __ATOMIC_RELEASE);
+    if (__atomic_add_fetch(&child->go, 1, __ATOMIC_RELEASE) >= child->turns)
+        child_unlink(instance_of(env), child);
     return number(env, syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0));
 }
 
@@ -425,6 +470,7 @@ static napi_value binding_finish(napi_env env, napi_callback_info info) {
     struct child *child = child_of(env, info);
     if (!child)
         return type_error(env, "finish: takes what start returned");
+    child_unlink(instance_of(env), child);
     int error = child->error;
     if (error && !child->unshared)
         error += 4096;
@@ -436,8 +482,15 @@ static void instance_free(napi_env env, void *data, void *hint) {
     struct instance *instance = data;
     (void)env;
     (void)hint;
-    if (instance->stage >= 0)
+    /* A worker that is terminated lets go of what it has begun. Their memory stays, as they may still be running on it. */
+    for (struct child *child = instance->waiting; child; child = child->waiting) {
+        __atomic_store_n(&child->go, ABANDONED, __ATOMIC_RELEASE);
+        syscall6(SYS_futex, (long)&child->go, FUTEX_WAKE, 1, 0, 0, 0);
+    }
+    if (instance->stage >= 0) {
         close(instance->stage);
+        close(instance->self);
+    }
     while (instance->spare) {
         struct child *child = instance->spare;
         instance->spare = child->next;

@@ -23,7 +23,9 @@ struct instance {
     void *loop;    /* Node's event loop; NULL elsewhere */
     struct poll *polls;
     napi_async_context context;
+    struct child *waiting; /* those that wait for proceed() */
     int stage;  /* the sealed memfd that holds the stage, or -1 before the first start */
+    int self;   /* a pidfd of this process, from then on */
     int epoll;  /* -1 before the first watch */
     int quit;   /* eventfd that ends the thread */
     pthread_t thread;

@@ -101,7 +101,7 @@ export interface ContainerOptions {
   readonly noNewPrivileges?: boolean
   /**
    * A PID 1 beside the program that reaps orphans, passes signals on, and ends with this process, whatever the program
-   * does. Default true; false makes the program PID 1, and then a hostile one can outlive this process.
+   * does. Default true; false makes the program PID 1, in a pid namespace within the one whose PID 1 does the rest.
    */
   readonly init?: boolean
   /** Its own network with only a loopback, or the host's. Default `none`. */

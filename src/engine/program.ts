@@ -116,7 +116,7 @@ export class Program implements Promise<Result> {
     return this.#parts?.stdio.stderr?.stream
   }
 
-  /** The id, on the host, of the container's PID 1, or of the program in it; undefined until it is started. */
+  /** The id, on the host, of the PID 1 that ends with the container; undefined until it is started. */
   get pid(): number | undefined {
     return this.#running?.pid
   }

@@ -11,7 +11,7 @@ import { planCredentials, planRlimits } from './plan/credentials.ts'
 import { planDevices } from './plan/devices.ts'
 import { planKernelFiles, planMasks } from './plan/kernel-files.ts'
 import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
-import { planDirectory, planExecution, planProgram, planSeccomp } from './plan/program.ts'
+import { planDirectory, planExecution, planOuterInit, planProgram, planSeccomp } from './plan/program.ts'
 import { planRoot } from './plan/root.ts'
 import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
 import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
@@ -45,6 +45,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
   const cloneFlags = CLONE_NEWPID | planUserNamespace(context)
   const cgroup = planCgroup(context)
   const unshare = planNamespaces(context)
+  if (!spec.process.init && spec.process.args.length > 0) planOuterInit(context)
   const layers = planLayers(context)
   const root = planRoot(context, spec.root)
   const files = planKernelFiles(context, root)

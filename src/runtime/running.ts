@@ -195,7 +195,7 @@ export class Running implements RunningProgram {
     const sure = told !== undefined && status.kind === 'exited' && status.code !== FAILED
     const error = sure ? undefined : setupError(stage(), control, this.step, status)
     if (error !== undefined) throw error
-    if (told === undefined && own.kind === 'exited' && this.#hasInit)
+    if (told === undefined && own.kind === 'exited')
       throw new TareError({ operation: 'be PID 1', reason: `it ended with ${own.code}`, code: 'ERR_TARE_KILLED' })
     return {
       status,
@@ -204,10 +204,6 @@ export class Running implements RunningProgram {
       peakMemory: cgroup?.stats().memory?.peak ?? told?.usage.maxResident,
       oomKilled: (cgroup?.oomEvents()?.oomKill ?? 0) > 0,
     }
-  }
-
-  get #hasInit(): boolean {
-    return this.spec.process.init || this.spec.process.args.length === 0
   }
 
   /** What PID 1 said of the program. Something is there to read, or all who could write have ended. */

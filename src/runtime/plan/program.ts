@@ -1,4 +1,5 @@
 import { ERRNO } from '../../linux/errno.ts'
+import { CLONE_NEWPID } from '../../linux/namespace.ts'
 import type { Label } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { StepBuilder } from '../../plan/builder.ts'
@@ -85,6 +86,31 @@ const planInit = (context: PlanContext): void => {
     STATUS_FD,
   )
   stage.place(program)
+}
+
+/** Like fork(2), with the child as PID 1 of a pid namespace in this one. */
+const NEW_PID = named(CLONE_NEWPID | 17, 'CLONE_NEWPID|SIGCHLD')
+
+/**
+ * For a program that is to be PID 1 itself: all of the container is set up by a child in one more pid namespace, and this
+ * process stays outside as PID 1 of the first. A program could take back the promise to end with its parent: here the
+ * parent that matters is one that it can neither see nor reach.
+ */
+export const planOuterInit = (context: PlanContext): void => {
+  const { stage } = context
+  stage.mechanism('process')
+  const parent = stage.label()
+  const inside = stage.label()
+  const child = stage.register('container')
+  const why = 'the program is to be PID 1; outside of its pid namespace this process stays, so that all ends with it'
+  stage.clone({ what: 'clone the container', why }, 'clone', [NEW_PID, 0, 0, 0, 0], child, parent)
+  stage.jump({ what: 'go on as the container' }, inside)
+  stage.place(parent)
+  dieWithParent(context)
+  beOpaque(context)
+  closeRest(context)
+  stage.init({ what: 'be PID 1 outside', why: 'until the program ends' }, child, STATUS_FD)
+  stage.place(inside)
 }
 
 /** PID 1 alone, for a container in which programs come and go. */
