@@ -158,6 +158,17 @@ test('libraries of what is included come along, and a missing one is no error bu
   )
 })
 
+test('a library that is there by another way is not missed; what only looks like a script is none', () => {
+  const root = makeTree({
+    ...STATIC,
+    '/p/plugin.so': { needed: ['libb.so'] },
+    '/o/libb.so': {},
+    '/p/Module.pm': '#!perl\n',
+  })
+  chmodSync(join(root, 'p/Module.pm'), 0o644)
+  assert.deepEqual(closure(['a'], { root, path: '/bin', include: ['/p', '/o'] }).warnings, [])
+})
+
 test('what is excluded stays out of what is included and traced', () => {
   const files = { ...STATIC, '/d/x.txt': 'x', '/d/secret/key': 'k', '/t/one': '1', '/t/two': '2' }
   const options = {

@@ -27,6 +27,7 @@ const watched = (bytes: Uint8Array): ByteSource & { readonly total: () => number
 }
 
 const names = fc.stringMatching(/^[a-z][a-z0-9./$+-]{0,20}$/)
+const sonames = fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 3 })
 const parts = fc.record({
   bits: fc.constantFrom(32 as const, 64 as const),
   bigEndian: fc.boolean(),
@@ -39,12 +40,22 @@ const parts = fc.record({
   noDefaultLibraries: fc.boolean(),
   filters: fc.array(names, { maxLength: 2 }),
   auxiliaries: fc.array(names, { maxLength: 2 }),
+  opens: sonames.map((all) => JSON.stringify(all.map((soname) => ({ soname, priority: 'suggested' })))),
 })
+
+const sonamesIn = (text: string): readonly (readonly string[])[] =>
+  JSON.parse(text).map(({ soname }: { soname: readonly string[] }) => soname)
 
 test('what is written into a file is read from it, in either width and byte order', () => {
   fc.assert(
     fc.property(parts, (each) => {
-      assert.deepEqual(parse(makeElf(each)), { ...each, type: 3, dynamic: true, audits: [] })
+      assert.deepEqual(parse(makeElf(each)), {
+        ...each,
+        type: 3,
+        dynamic: true,
+        audits: [],
+        opens: sonamesIn(each.opens),
+      })
     }),
   )
 })
@@ -89,6 +100,11 @@ test('so is a real library that was changed', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a note that makes no sense is no note', () => {
+  for (const opens of ['', 'no JSON', '{}', '[1, null, {}, { "soname": "x" }, { "soname": [1, ""] }]'])
+    assert.deepEqual(parse(makeElf({ opens })).opens, [], opens)
 })
 
 test('each refusal says what is wrong', () => {

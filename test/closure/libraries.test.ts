@@ -145,6 +145,20 @@ test('DT_FILTER has to be there, DT_AUXILIARY may', () => {
   assert.deepEqual(find({ '/bin/p': p, '/lib/libf.so': {}, '/lib/libh.so': {} }), ['/lib/libf.so', '/lib/libh.so'])
 })
 
+test('what a note says is opened comes along where it is there, with what it needs, after all else', () => {
+  const opens = (...names: readonly (readonly string[])[]): string =>
+    JSON.stringify(names.map((soname) => ({ soname })))
+  const found = find({
+    '/bin/p': program({ needed: ['liba.so'], opens: opens(['libnone.so', 'libb.so', 'libc.so'], ['libnone.so']) }),
+    '/lib/liba.so': { opens: opens(['libd.so']) },
+    '/lib/libb.so': { needed: ['libe.so', 'libmissing.so'] },
+    '/lib/libc.so': {},
+    '/lib/libd.so': {},
+    '/lib/libe.so': {},
+  })
+  assert.deepEqual(found, ['/lib/liba.so', '/lib/libb.so', '/lib/libd.so', '/lib/libe.so'])
+})
+
 test('a library that is nowhere: who needs it, where was looked, and what is nearly it', () => {
   const files = {
     '/bin/p': program({ needed: ['liba.so'] }),

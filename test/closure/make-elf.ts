@@ -12,6 +12,8 @@ export interface ElfParts {
   readonly noDefaultLibraries?: boolean
   readonly filters?: readonly string[]
   readonly auxiliaries?: readonly string[]
+  /** The text of a note that says what it opens. */
+  readonly opens?: string
 }
 
 const TAGS = { needed: 1, strtab: 5, strsz: 10, soname: 14, rpath: 15, runpath: 29, flags1: 0x6ffffffb } as const
@@ -56,13 +58,23 @@ export const makeElf = (parts: ElfParts = {}): Buffer => {
   let end = wide ? 64 : 52
   const headers = end
   const entry = wide ? 56 : 32
-  end += entry * 3
+  end += entry * 4
   const place = (text: string): number => {
     const at = end
     end += bytes.write(`${text}\0`, at)
     return at
   }
   const interp = interpreter === undefined ? undefined : place(interpreter)
+  const note = parts.opens === undefined ? undefined : (end = Math.ceil(end / 4) * 4)
+  if (note !== undefined) {
+    const text = `${parts.opens}\0`
+    writer.int(note, 4)
+    writer.int(note + 4, Buffer.byteLength(text))
+    writer.int(note + 8, 0x407c0c0a)
+    bytes.write('FDO\0', note + 12)
+    end = Math.ceil((note + 16 + bytes.write(text, note + 16)) / 4) * 4
+  }
+  const afterNote = end
   const strings = end
   end += 1
   const name = (text: string): number => place(text) - strings
@@ -92,6 +104,7 @@ export const makeElf = (parts: ElfParts = {}): Buffer => {
     [1, 0, end],
     [2, table, end - table],
     ...(interp === undefined ? [] : [[3, interp, (interpreter?.length ?? 0) + 1] as const]),
+    ...(note === undefined ? [] : [[4, note, afterNote - note] as const]),
   ]
   writer.half(wide ? 56 : 44, segments.length)
   for (const [index, [type, offset, size]] of segments.entries()) {

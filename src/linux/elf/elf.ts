@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { ByteSource } from './source.ts'
+import { readOpens } from './dlopen-note.ts'
 import type { Segment } from './reader.ts'
 import { ElfReader, namingElf, refuseElf, SEGMENT } from './reader.ts'
 
@@ -28,6 +29,8 @@ export interface ElfFile {
   readonly auxiliaries: readonly string[]
   /** Libraries that watch the loader (DT_AUDIT, DT_DEPAUDIT), each a list with colons between. */
   readonly audits: readonly string[]
+  /** Libraries that it says it opens when it runs, each by one of several names (.note.dlopen). */
+  readonly opens: readonly (readonly string[])[]
 }
 
 const TAG = {
@@ -165,5 +168,6 @@ const read = (source: ByteSource): ElfFile => {
     filters: all(TAG.filter),
     auxiliaries: all(TAG.auxiliary),
     audits: [...all(TAG.audit), ...all(TAG.depaudit)],
+    opens: readOpens(reader, segments),
   }
 }

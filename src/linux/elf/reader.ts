@@ -2,7 +2,7 @@ import { InputError } from '../error.ts'
 import type { ByteSource } from './source.ts'
 
 /** Types of segments (p_type, elf(5)). */
-export const SEGMENT = { load: 1, dynamic: 2, interpreter: 3 } as const
+export const SEGMENT = { load: 1, dynamic: 2, interpreter: 3, note: 4 } as const
 
 /** A program header. Sizes, offsets and addresses in bytes. */
 export interface Segment {
@@ -10,6 +10,7 @@ export interface Segment {
   readonly offset: number
   readonly address: number
   readonly fileSize: number
+  readonly align: number
 }
 
 const MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const
@@ -21,8 +22,8 @@ const MOST_HEADERS = 64 << 10
 
 /** Where the fields of the headers are, which are wider in 64 bits. */
 const LAYOUT = {
-  32: { header: 52, phoff: 28, phentsize: 42, phnum: 44, entry: 32, offset: 4, address: 8, fileSize: 16 },
-  64: { header: 64, phoff: 32, phentsize: 54, phnum: 56, entry: 56, offset: 8, address: 16, fileSize: 32 },
+  32: { header: 52, phoff: 28, phentsize: 42, phnum: 44, entry: 32, offset: 4, address: 8, fileSize: 16, align: 28 },
+  64: { header: 64, phoff: 32, phentsize: 54, phnum: 56, entry: 56, offset: 8, address: 16, fileSize: 32, align: 48 },
 } as const
 
 /** What is wrong with an ELF file; who reads it knows its name. */
@@ -73,6 +74,10 @@ export class ElfReader {
     return view(bytes).getUint16(at, !this.bigEndian)
   }
 
+  int(bytes: Uint8Array, at: number): number {
+    return view(bytes).getUint32(at, !this.bigEndian)
+  }
+
   /** A word of the file's own width. */
   word(bytes: Uint8Array, at: number): number {
     if (this.bits === 32) return view(bytes).getUint32(at, !this.bigEndian)
@@ -92,10 +97,11 @@ export class ElfReader {
     return Array.from({ length: count }, (_, index) => {
       const at = index * size
       return {
-        type: view(bytes).getUint32(at, !this.bigEndian),
+        type: this.int(bytes, at),
         offset: this.word(bytes, at + layout.offset),
         address: this.word(bytes, at + layout.address),
         fileSize: this.word(bytes, at + layout.fileSize),
+        align: this.word(bytes, at + layout.align),
       }
     })
   }

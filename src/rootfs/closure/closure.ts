@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { InputError } from '../../linux/error.ts'
 import { makeEtc } from './accounts.ts'
 import type { ClosureEntry, ReasonKind } from './entry.ts'
@@ -115,5 +115,9 @@ export const closure = (programs: readonly string[], options: ClosureOptions = {
       set.add({ kind: 'directory', path, source: undefined, mode, uid: 0, gid: 0 }, { kind: 'mount point' })
   const entries = set.entries()
   const size = entries.reduce((sum, entry) => sum + ('size' in entry ? entry.size : 0), 0)
-  return { entries, programs: found, root: tree.root, warnings: [...adder.warnings, ...includer.warnings], size }
+  // A library that is loaded by a program which tells the loader more than the library does may be there all the same.
+  const names = new Set(entries.map(({ path }) => basename(path)))
+  const missing = adder.missing.filter(({ name }) => !names.has(basename(name))).map(({ message }) => message)
+  const warnings = [...missing, ...adder.warnings, ...includer.warnings]
+  return { entries, programs: found, root: tree.root, warnings, size }
 }

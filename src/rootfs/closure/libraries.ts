@@ -24,29 +24,42 @@ export interface Linked {
   readonly interpreted: boolean
   readonly libraries: readonly Library[]
   /** Libraries that weren't found, where that isn't an error. */
-  readonly missing: readonly InputError[]
+  readonly missing: readonly MissingLibrary[]
+}
+
+export interface MissingLibrary {
+  /** The name by which it is needed. */
+  readonly name: string
+  /** In words: what needs it, and where it was looked for. */
+  readonly message: string
 }
 
 /** Names that musl answers itself, whatever comes after. */
 const MUSL_OWN = /^lib(c|pthread|rt|m|dl|util|xnet)\./
 
 interface Need {
-  readonly name: string
+  /** The first of these that is found. */
+  readonly names: readonly string[]
   readonly needer: Loaded
-  /** DT_AUXILIARY: without it the loader goes on. */
+  /** DT_AUXILIARY, and what is opened later: without it the loader goes on. */
   readonly optional: boolean
 }
 
-const needsOf = (needer: Loaded): readonly Need[] => {
+/** `optional`: whether the needer itself is. */
+const needsOf = (needer: Loaded, optional: boolean): readonly Need[] => {
   const { needed, filters, auxiliaries, audits } = needer.candidate.elf
   const required = [...audits.flatMap((list) => list.split(':')), ...filters, ...needed]
   return [
-    ...required.filter((name) => name !== '').map((name) => ({ name, needer, optional: false })),
-    ...auxiliaries.map((name) => ({ name, needer, optional: true })),
+    ...required.filter((name) => name !== '').map((name) => ({ names: [name], needer, optional })),
+    ...auxiliaries.map((name) => ({ names: [name], needer, optional: true })),
   ]
 }
 
-const notFound = (files: ElfFiles, { name, needer }: Need, { places, foreign }: Search): InputError => {
+/** What it opens by itself, later. */
+const laterOf = (needer: Loaded): readonly Need[] =>
+  needer.candidate.elf.opens.map((names) => ({ names, needer, optional: true }))
+
+const notFound = (files: ElfFiles, name: string, needer: Loaded, { places, foreign }: Search): InputError => {
   const listed = name.includes('/')
     ? undefined
     : loaderConfDirectories(files.tree).find((directory) => files.tree.findFile(`${directory}/${name}`) !== undefined)
@@ -80,27 +93,35 @@ export const linkProgram = (files: ElfFiles, found: Found, elf: ElfFile, options
     by: undefined,
   }
   const libraries: Library[] = []
-  const missing: InputError[] = []
+  const missing: MissingLibrary[] = []
   const known = new Set<string>(
     loader.file === undefined ? [] : [basename(loader.file.path), ...sonameOf(files, loader.file)],
   )
-  const queue: Need[] = [...needsOf(program)]
-  for (let at = 0; at < queue.length; at++) {
-    const need = queue[at]
-    if (need === undefined || known.has(need.name)) continue
-    known.add(need.name)
-    if (loader.kind === 'musl' && MUSL_OWN.test(need.name)) continue
-    const result = search.find(need.name, need.needer)
-    if (result.candidates.length === 0 && !need.optional) {
-      const error = notFound(files, need, result)
+  /** Whether one of the names is there, or was before. */
+  const load = (name: string, { needer, optional }: Need): boolean => {
+    if (known.has(name)) return true
+    known.add(name)
+    if (loader.kind === 'musl' && MUSL_OWN.test(name)) return true
+    const result = search.find(name, needer)
+    if (result.candidates.length === 0 && !optional) {
+      const error = notFound(files, name, needer, result)
       if (options.lenient !== true) throw error
-      missing.push(error)
+      missing.push({ name, message: error.message })
     }
     for (const candidate of result.candidates) {
+      const loaded: Loaded = { candidate, by: needer }
       if (candidate.elf.soname !== undefined) known.add(candidate.elf.soname)
-      libraries.push({ candidate, needer: need.needer.candidate.found.path, name: need.name })
-      queue.push(...needsOf({ candidate, by: need.needer }))
+      libraries.push({ candidate, needer: needer.candidate.found.path, name })
+      queue.push(...needsOf(loaded, optional))
+      later.push(...laterOf(loaded))
     }
+    return result.candidates.length > 0
+  }
+  const queue: Need[] = [...needsOf(program, false)]
+  const later: Need[] = [...laterOf(program)]
+  for (let need = queue.shift() ?? later.shift(); need !== undefined; need = queue.shift() ?? later.shift()) {
+    const wanted = need
+    wanted.names.some((name) => load(name, wanted))
   }
   return { loader, interpreted: elf.interpreter !== undefined, libraries, missing }
 }

@@ -3,7 +3,7 @@ import { InputError } from '../../linux/error.ts'
 import type { EntrySet, Reason } from './entry.ts'
 import type { ElfFiles } from './library-search.ts'
 import { LOADER_CACHE } from './library-search.ts'
-import type { Linked } from './libraries.ts'
+import type { Linked, MissingLibrary } from './libraries.ts'
 import { linkProgram } from './libraries.ts'
 import { formOf, HEAD, withBytes } from './read.ts'
 import { envProgram, MOST_INTERPRETERS, parseShebang } from './script.ts'
@@ -58,6 +58,7 @@ export class ProgramAdder {
   readonly #directories: readonly string[]
   readonly #done = new Set<string>()
   readonly warnings: string[] = []
+  readonly missing: MissingLibrary[] = []
 
   constructor(files: ElfFiles, set: EntrySet, directories: readonly string[]) {
     this.#files = files
@@ -86,6 +87,8 @@ export class ProgramAdder {
     })
     this.#done.add(found.path)
     if (form === 'elf') return this.#binary(found, lenient)
+    // Modules and the like begin as scripts do, and aren't executed.
+    if (form === 'script' && lenient && (found.stats.mode & EXECUTABLE) === 0) return
     if (form === 'script') return this.#script(found, head, chain, lenient)
     if (lenient) return
     this.#done.delete(found.path)
@@ -109,7 +112,7 @@ export class ProgramAdder {
   #binary(found: Found, lenient: boolean): void {
     this.#attempt(lenient, () => {
       const linked = linkProgram(this.#files, found, this.#files.read(found), { lenient })
-      this.warnings.push(...linked.missing.map(({ message }) => message))
+      this.missing.push(...linked.missing)
       this.#addLinked(found, linked)
     })
   }
