@@ -48,7 +48,7 @@ export const audit: Command = command({
         'Prints JSON: a list of { pid, name, command, verdict, findings }; a finding is { id, wall, state, severity, found, why, remedy }.',
     },
   ],
-  operands: [{ name: 'PID', repeatable: true }],
+  operands: [{ name: 'PID', isProcess: true, repeatable: true }],
   examples: [
     { description: 'what contains a process', command: 'tare audit 1234' },
     { description: 'all of it, with notes and what holds', command: 'tare audit -v 1234' },

@@ -54,7 +54,10 @@ export const capDiff: Command = command({
     'in the same sets of both, and their users and user namespaces. Each letter is a set: p permitted, e effective, ' +
     'i inheritable, b bounding, a ambient. Prints nothing if there is no difference.',
   options: [{ long: 'json', description: 'Prints JSON: { pids, facts, capabilities: [{ name, in: [sets, sets] }] }.' }],
-  operands: [{ name: 'PID' }, { name: 'PID', optional: true }],
+  operands: [
+    { name: 'PID', isProcess: true },
+    { name: 'PID', isProcess: true, optional: true },
+  ],
   examples: [
     { description: 'what a server lacks that this shell has', command: 'tare cap diff $$ $(pidof nginx | head -n1)' },
   ],

@@ -88,7 +88,7 @@ export const cap: Command = command({
         'Prints JSON: a list of { pid, name, uid, userNamespace, noNewPrivs, securebits, permitted, effective, inheritable, bounding, ambient, threads }.',
     },
   ],
-  operands: [{ name: 'PID', optional: true, repeatable: true }],
+  operands: [{ name: 'PID', isProcess: true, optional: true, repeatable: true }],
   examples: [
     { description: 'what this shell has', command: 'tare cap $$' },
     { description: 'all capabilities, and which of them the first process has', command: 'tare cap -v 1' },

@@ -16,7 +16,7 @@ export const cgroupMove: Command = command({
         'Moves single threads, given by their ids. On cgroup version 2 that takes groups of the type threaded; side by side with version 1 it is done on version 1 alone.',
     },
   ],
-  operands: [{ name: 'GROUP' }, { name: 'PID', repeatable: true }],
+  operands: [{ name: 'GROUP' }, { name: 'PID', isProcess: true, repeatable: true }],
   examples: [
     { description: 'this shell, and so all that is started from it', command: 'tare cgroup move /web $$' },
     { description: 'by name', command: 'tare cgroup move /web $(pgrep nginx)' },

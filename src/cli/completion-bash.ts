@@ -33,12 +33,15 @@ export const bashCompletion = (tree: CompletionNode): string => {
   const words = nodes.map(({ path, options, operands, children }) => {
     const first = [...children.map((child) => child.path.at(-1) ?? ''), ...(operands[0]?.choices ?? [])]
     const dashes = options.flatMap(spellings)
-    return branch([path.join(' ')], `words=${quote(first.join(' '))} options=${quote(dashes.join(' '))}`)
+    const processes =
+      operands[0]?.isProcess === true ? 'first' : operands.some(({ isProcess }) => isProcess) ? 'later' : ''
+    const sets = `words=${quote(first.join(' '))} options=${quote(dashes.join(' '))}`
+    return branch([path.join(' ')], processes === '' ? sets : `${sets} processes=${processes}`)
   })
   const stopping = nodes.filter(({ stopAtOperand }) => stopAtOperand).map(({ path }) => path.join(' '))
   return `# bash completion for tare; made by "tare completion bash"
 _tare() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" path='' option='' operand='' word words='' options='' index
+  local current="\${COMP_WORDS[COMP_CWORD]}" path='' option='' operand='' word words='' options='' processes='' index
   COMPREPLY=()
   # bash splits --memory=64m into three words.
   [[ $current == '=' ]] && current=''
@@ -72,7 +75,9 @@ ${choices.join('')}    esac
 ${words.join('')}  esac
   if [[ $current == -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$current"))
-  elif [[ -z $operand ]]; then
+  else
+    if [[ -n $operand ]]; then words=''; fi
+    if [[ $processes == first || ( $processes == later && -n $operand ) ]]; then words+=" $(cd /proc && echo [1-9]*)"; fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
   fi
 }

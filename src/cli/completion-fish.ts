@@ -32,7 +32,10 @@ const nodeLines = ({ path, options, operands, children, stopAtOperand }: Complet
     choices === undefined || stopAtOperand
       ? []
       : [`complete -c tare -n ${quote(`__tare_at ${place}`)} -f -a ${quote(choices.join(' '))}\n`]
-  return [...words, ...first, ...options.map((option) => optionLine(place, option))].join('')
+  const processes = operands.some(({ isProcess }) => isProcess)
+    ? [`complete -c tare -n ${quote(`__tare_at ${place}`)} -f -a '(__fish_complete_pids)'\n`]
+    : []
+  return [...words, ...first, ...processes, ...options.map((option) => optionLine(place, option))].join('')
 }
 
 /** The script by which fish completes the words of tare. */

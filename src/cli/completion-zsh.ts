@@ -12,9 +12,12 @@ const functionName = (path: readonly string[]): string => ['_tare', ...path].joi
 const valuesOf = (choices: readonly string[] | undefined): string =>
   choices === undefined ? '_files' : `(${choices.map(plain).join(' ')})`
 
-/** What completes a value outside of an argument of _arguments. */
-const valueAction = (choices: readonly string[] | undefined): string =>
-  choices === undefined ? '_files' : `compadd -- ${choices.map(quote).join(' ')}`
+const operandValues = ({ choices, isProcess }: OperandSpec): string =>
+  isProcess === true ? '_tare_processes' : valuesOf(choices)
+
+/** What completes an operand outside of an argument of _arguments. */
+const operandAction = (operand: OperandSpec): string =>
+  operand.choices === undefined ? operandValues(operand) : `compadd -- ${operand.choices.map(quote).join(' ')}`
 
 const optionArguments = (option: OptionSpec): readonly string[] => {
   const all = spellings(option)
@@ -29,10 +32,13 @@ const optionArguments = (option: OptionSpec): readonly string[] => {
   return all.map((word) => quote(`${before}${word}${word.startsWith('--') ? '=' : '+'}${help}${value}`))
 }
 
-const operandArgument = ({ name, optional, repeatable, choices }: OperandSpec): string =>
-  quote(
-    `${repeatable === true ? '*' : ''}${optional === true && repeatable !== true ? '::' : ':'}${plain(name)}:${valuesOf(choices)}`,
+const operandArgument = (operand: OperandSpec): string => {
+  const { name, optional, repeatable } = operand
+  const many = repeatable === true ? '*' : ''
+  return quote(
+    `${many}${optional === true && repeatable !== true ? '::' : ':'}${plain(name)}:${operandValues(operand)}`,
   )
+}
 
 const commandBody = ({ options, operands, stopAtOperand }: CompletionNode): string => {
   const rest = stopAtOperand ? [quote('*::arguments:_normal')] : operands.map(operandArgument)
@@ -44,7 +50,7 @@ const commandBody = ({ options, operands, stopAtOperand }: CompletionNode): stri
 const groupBody = (node: CompletionNode): string => {
   const { children, options, operands } = node
   const own = operands[0] === undefined ? '' : `      *)\n${commandBody(node)}      ;;\n`
-  const others = operands[0] === undefined ? '' : `      ${valueAction(operands[0].choices)}\n`
+  const others = operands[0] === undefined ? '' : `      ${operandAction(operands[0])}\n`
   const list = children.map(({ path, summary }) => quote(`${path.at(-1)}:${plain(summary)}`))
   const branches = children.map(({ path }) => `      ${path.at(-1)}) ${functionName(path)} ;;\n`)
   return `  local curcontext="$curcontext" state line
@@ -71,6 +77,8 @@ export const zshCompletion = (tree: CompletionNode): string => {
   )
   return `#compdef tare
 # zsh completion for tare; made by "tare completion zsh"
+_tare_processes() { compadd -- /proc/<->(/:t) }
+
 ${functions.join('\n')}
 if [[ $funcstack[1] == _tare ]]; then _tare "$@"; else compdef _tare tare; fi
 `

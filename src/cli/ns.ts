@@ -102,8 +102,8 @@ export const ns: Command = command({
     },
   ],
   operands: [
-    { name: 'PID', optional: true },
-    { name: 'PID', optional: true },
+    { name: 'PID', isProcess: true, optional: true },
+    { name: 'PID', isProcess: true, optional: true },
   ],
   examples: [
     { description: 'all network namespaces, also those that no process is in', command: 'tare ns -t net' },

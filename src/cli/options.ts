@@ -53,6 +53,8 @@ export interface OperandSpec {
   readonly repeatable?: boolean
   /** The only values that it takes, where they can be listed. */
   readonly choices?: readonly string[]
+  /** Whether it is the id of a process, which shells then offer. */
+  readonly isProcess?: boolean
 }
 
 /** What the parser must know of a command. */

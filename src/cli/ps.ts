@@ -92,7 +92,7 @@ export const ps: Command = command({
         'Prints JSON: a list of containers, each with its processes; with --tree the processes by who started whom.',
     },
   ],
-  operands: [{ name: 'PID', optional: true, repeatable: true }],
+  operands: [{ name: 'PID', isProcess: true, optional: true, repeatable: true }],
   usage: ['[OPTION]...', '[OPTION]... PID...'],
   examples: [
     { description: 'all containers on this host', command: 'tare ps' },

@@ -42,6 +42,25 @@ const show = command({
   run: async () => 0,
 })
 
+const move = command({
+  description: 'Moves it.',
+  options: [],
+  operands: [
+    { name: 'GROUP', choices: ['group'] },
+    { name: 'PID', isProcess: true, repeatable: true },
+  ],
+  examples: [],
+  run: async () => 0,
+})
+
+const kill = command({
+  description: 'Kills it.',
+  options: [],
+  operands: [{ name: 'PID', isProcess: true, repeatable: true }],
+  examples: [],
+  run: async () => 0,
+})
+
 const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: "run what's given: at once", load: async () => run },
   { name: 'shell', summary: 'choose a shell', load: async () => shell },
@@ -58,6 +77,14 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: 'a group that does something by itself',
     load: async () => show,
     commands: [{ name: 'get', summary: 'get it', load: async () => run }],
+  },
+  {
+    name: 'job',
+    summary: 'for processes',
+    commands: [
+      { name: 'kill', summary: 'kill some', load: async () => kill },
+      { name: 'move', summary: 'move some', load: async () => move },
+    ],
   },
 ]
 
@@ -86,7 +113,7 @@ const isThere = (program: string): boolean => spawnSync(program, ['-c', 'true'])
 
 /** What each command line, of which the last word is being written, completes to. */
 const EXPECTED: readonly (readonly [words: readonly string[], completions: readonly string[]])[] = [
-  [[''], ['run', 'shell', 'oci', 'cap']],
+  [[''], ['run', 'shell', 'oci', 'cap', 'job']],
   [['r'], ['run']],
   [
     ['oci', ''],
@@ -117,6 +144,14 @@ const EXPECTED: readonly (readonly [words: readonly string[], completions: reado
   [['cap', 'this', '--j'], ['--json']],
 ]
 
+/** What completes to processes: this one is among them. */
+const OWN = `${process.pid}`
+const PROCESSES: readonly (readonly string[])[] = [
+  ['job', 'kill', OWN],
+  ['job', 'kill', '1', OWN],
+  ['job', 'move', 'group', OWN],
+]
+
 test('bash', () => {
   const script = write('tare.bash', bashCompletion(tree))
   const complete = (words: readonly string[]): readonly string[] =>
@@ -134,6 +169,8 @@ test('bash', () => {
   assert.deepEqual(complete(['run', '--memory', '=', '1m', '--r']), ['--rm'])
   assert.deepEqual(complete(['run', 'ls', '--']), [])
   assert.deepEqual(complete(['run', '--memory', '']), [])
+  for (const words of PROCESSES) assert.ok(complete(words).includes(OWN), words.join(' '))
+  assert.deepEqual(complete(['job', 'move', '']), ['group'])
 })
 
 test('fish', (t) => {
@@ -144,6 +181,10 @@ test('fish', (t) => {
   for (const [words, completions] of EXPECTED) {
     const found = complete(words).map((line) => line.split('\t')[0])
     assert.deepEqual(found.toSorted(), completions.toSorted(), words.join(' '))
+  }
+  for (const words of PROCESSES) {
+    const found = complete(words).map((line) => line.split('\t')[0])
+    assert.ok(found.includes(OWN), words.join(' '))
   }
   assert.deepEqual(complete(['ru']), ["run\trun what's given: at once"])
   assert.deepEqual(complete(['run', '--net']), ["--network\tWhich network it's in"])
@@ -181,4 +222,5 @@ zpty -d shell
     const found = [...new Set(complete(words).map((word) => word.replace(/[=:].*$/, '')))].filter((word) => word !== '')
     assert.deepEqual(found.toSorted(), completions.toSorted(), words.join(' '))
   }
+  for (const words of PROCESSES) assert.ok(complete(words).includes(OWN), words.join(' '))
 })
