@@ -7,6 +7,7 @@ import { command } from './command.ts'
 import { jsonText } from './json.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
+import { wrongValue } from './wrong-value.ts'
 
 const access = ({ readable, writable }: GroupFile): string => `${readable ? 'r' : '-'}${writable ? 'w' : '-'}`
 
@@ -76,6 +77,8 @@ export const cgroupCreate: Command = command({
   run: async ({ options, operands, terminal }) => {
     const [name = '', ...settings] = operands
     const controllers = options.controllers?.split(',').map((word) => word.trim())
+    if (controllers?.includes('') === true)
+      throw wrongValue('controllers', options.controllers ?? '', 'a name is missing', 'Write --controllers=cpu,memory.')
     const cgroup = makeCgroup(name, controllers === undefined ? { settings } : { settings, controllers })
     if (options.json === true) terminal.print(toJson(cgroup))
     else if (options.quiet !== true) report(cgroup, terminal)

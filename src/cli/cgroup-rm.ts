@@ -1,4 +1,5 @@
 import { removeCgroup } from '../index.ts'
+import { findCgroup, readCgroupLayout } from '../linux/index.ts'
 import { GROUP_NAMES } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
@@ -19,6 +20,9 @@ export const cgroupRm: Command = command({
   run: async ({ options, operands }) => {
     const recursive = options.recursive === true
     const kill = options.kill === true
+    const layout = readCgroupLayout()
+    // All of them are there before the first goes.
+    for (const name of operands) findCgroup(layout, name)
     for (const name of operands) await removeCgroup(name, { recursive, kill })
     return 0
   },

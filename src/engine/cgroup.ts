@@ -151,7 +151,7 @@ export const removeCgroup = async (
   if (cgroup.name === '/') throw refuse('it is the root of all', 'Name a group below it.')
   const children = cgroup.children()
   if (children.length > 0 && !recursive)
-    throw refuse(`there are groups below it: ${listOf(children)}`, 'Remove them first, or all of it: -r.')
+    throw refuse(`there are groups below it: ${listOf(children.map(plain))}`, 'Remove them first, or all of it: -r.')
   const left = (): readonly number[] => cgroup.allProcesses()
   if (!kill && !(await waitUntil(() => left().length === 0, EXITING))) {
     throw refuse(

@@ -204,10 +204,28 @@ test('rm leaves a group alone that has processes or groups, and names them', { s
 test('a name that is not there, or can not be one', { skip }, () => {
   const name = create()
   fails(/: there is no such group\nDid you mean /, 'rm', `${name}x`)
+  fails(/: there is no such group\n/, 'rm', name, `${name}x`)
+  assert.ok(isThere(name))
   fails(/: "\.\." would leave the hierarchy\n/, 'create', '/a/../../b')
   fails(/: the root group is always there\n/, 'create', '/')
   const directory = `${hierarchies.find(({ mountPoint }) => existsSync(`${mountPoint}${name}`))?.mountPoint}${name}`
   works('rm', directory)
+  assert.ok(!isThere(name))
+})
+
+test('the root is the host itself, and has no limits', { skip }, () => {
+  fails(/: ENOENT .*\n.* The root group has no such limit: it is the host itself\.$/m, 'set', '/', 'pids=max')
+  fails(
+    /^tare: cannot thaw cgroup .*: ENOENT .*\nThe root group has no such file: it can not be frozen\.$/m,
+    'thaw',
+    '/',
+  )
+})
+
+test('controllers that are not there, or not named', { skip }, () => {
+  const name = newName()
+  fails(/: no mounted cgroup hierarchy has the nonsense controller\nThis host has /, 'create', '-c', 'nonsense', name)
+  fails(/^tare: cannot use --controllers=cpu,: a name is missing\n/, 'create', '-c', 'cpu,', name)
   assert.ok(!isThere(name))
 })
 

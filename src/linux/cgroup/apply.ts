@@ -30,9 +30,14 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'The cpuset of the group has no processor or memory node: set both first.',
 }
 
-const cannotWrite = (directory: string, { file, value, what }: CgroupFileWrite, errno: number): TareError => {
+const cannotWrite = (
+  { hierarchy, directory }: CgroupDirectory,
+  { file, value, what }: CgroupFileWrite,
+  errno: number,
+): TareError => {
   const error = new TareError({ operation: `write ${value} to ${file} of`, target: directory, syscall: 'write', errno })
-  const hint = HINTS[error.code]
+  const isRoot = error.code === 'ENOENT' && directory === hierarchy.mountPoint
+  const hint = isRoot ? 'The root group has no such limit: it is the host itself.' : HINTS[error.code]
   const purpose = `That was to ${what}.`
   return new TareError({
     operation: error.operation,
@@ -167,6 +172,6 @@ const carryOut = (
       enableControllers(place.hierarchy.mountPoint, dirname(directory), controllers)
       result = writeAll(directory, write, undos)
     }
-    if (result < 0) throw cannotWrite(directory, write, -result)
+    if (result < 0) throw cannotWrite(place, write, -result)
   }
 }

@@ -43,7 +43,18 @@ const searchPaths = (layout: CgroupLayout): readonly string[] => {
 }
 
 const noSuchGroup = (layout: CgroupLayout, text: string, paths: readonly string[]): InputError => {
-  const names = [...cgroupTree(layout)].map(({ name }) => name)
+  if (groupHierarchies(layout).length === 0) {
+    return new InputError({
+      operation: 'find cgroup',
+      target: text,
+      reason: 'no cgroup hierarchy is mounted here',
+      hint: 'Mount it: mount -t cgroup2 none /sys/fs/cgroup',
+    })
+  }
+  // Whoever may make groups names them as he likes: what could drive a terminal isn't suggested.
+  const names = cgroupTree(layout)
+    .map(({ name }) => name)
+    .filter((name) => /^[\x20-\x7e]+$/.test(name))
   const meant = suggest(`/${paths.at(-1) ?? ''}`, names)
   return new InputError({
     operation: 'find cgroup',

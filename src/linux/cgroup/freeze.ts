@@ -1,6 +1,6 @@
 import { InputError, TareError } from '../error.ts'
 import type { CgroupDirectory } from './apply.ts'
-import { readIfThere, tryWriteFile } from './file.ts'
+import { failedWith, readIfThere, tryWriteFile } from './file.ts'
 import { waitUntil } from './wait.ts'
 
 /** Where a group is frozen: version 1's freezer, or cgroup.freeze of version 2. */
@@ -20,7 +20,9 @@ const requireFreezer = (directories: readonly CgroupDirectory[], what: string): 
 
 const write = (operation: string, directory: string, file: string, value: string): void => {
   const result = tryWriteFile(`${directory}/${file}`, value)
-  if (result < 0) throw new TareError({ operation, target: directory, syscall: 'write', errno: -result })
+  if (result >= 0) return
+  const hint = failedWith(result, 'ENOENT') ? 'The root group has no such file: it can not be frozen.' : undefined
+  throw new TareError({ operation, target: directory, syscall: 'write', errno: -result, hint })
 }
 
 const v1State = (directory: string): string => readIfThere(`${directory}/freezer.state`)?.trim() ?? ''

@@ -57,7 +57,11 @@ const counterpart = (version: 1 | 2, file: string): string | undefined => {
 
 const noSuchFile = (cgroup: Cgroup, file: string, what: string, files: readonly GroupFile[]): InputError => {
   const controller = controllerOfFile(file)
-  const hierarchy = requireHierarchy(cgroup.layout, controller === 'cgroup' ? 'unified' : controller, what)
+  const hierarchy = requireHierarchy(
+    cgroup.layout,
+    controller === 'cgroup' ? 'unified' : controller,
+    `${what} ${cgroup.name}`,
+  )
   const { version } = hierarchy
   const details = { operation: what, target: cgroup.name }
   if (

@@ -138,7 +138,8 @@ export const requireHierarchy = (layout: CgroupLayout, controller: string, what:
 
 /** What to do about a controller that isn't here: mount it, if the kernel has it. */
 const absentHint = (layout: CgroupLayout, controller: string): string => {
-  const here = [...new Set(layout.hierarchies.flatMap(({ controllers }) => controllers))].join(', ')
+  const all = layout.hierarchies.flatMap(({ controllers }) => controllers)
+  const here = [...new Set(all)].filter((name) => !name.startsWith('name=')).join(', ')
   const old = controller === 'io' ? 'blkio' : controller
   const enabled = layout.kernelControllers?.().get(old)
   const successor =

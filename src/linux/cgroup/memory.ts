@@ -20,8 +20,8 @@ const V1_LACKS = { high: 'high', low: 'low (use memory.soft)', min: 'min' } as c
 
 /** Memory and swap together, which is what version 1 limits, from swap alone. */
 const memsw = (max: Amount | undefined, swap: Amount): Amount => {
-  if (swap === 'max' || max === 'max') return 'max'
-  if (max !== undefined) return BigInt(max) + BigInt(swap)
+  if (swap === 'max') return 'max'
+  if (max !== undefined && max !== 'max') return BigInt(max) + BigInt(swap)
   throw new InputError({
     operation: `limit swap to ${describeBytes(swap)}`,
     reason: 'cgroup version 1 limits memory and swap together, and memory has no limit here',

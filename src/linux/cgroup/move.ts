@@ -87,8 +87,9 @@ const hintFor = (
       ? 'The group is threaded: it takes single threads.'
       : 'The group above has processes of its own and threaded controllers, so this one takes none (cgroup.type).'
   }
-  if (failed('EINVAL'))
-    return 'The kernel has bound it to what it is bound to (sched_setaffinity(2)), or the group is going away.'
+  if (failed('EINVAL')) {
+    return 'The kernel does not move it there: a realtime process takes cpu.rt_runtime_us of the group, and one that the kernel pins to a processor stays where it is.'
+  }
   if (!failed('EACCES', 'EPERM')) return undefined
   if (!mayWrite(`${directory}/${file}`))
     return `This user may not write ${directory}/${file}: run as root, or have the group delegated.`

@@ -159,7 +159,9 @@ describe('the order of writes', () => {
     const limit = fc.oneof(amount, fc.constant('max' as const))
     const size = (value: string): number => (value === '-1' ? Infinity : Number(value))
     fc.assert(
-      fc.property(amount, amount, limit, limit, (oldMax, oldSwap, max, swap) => {
+      fc.property(amount, amount, limit, limit, (oldMax, oldSwap, max, wanted) => {
+        // Version 1 can't limit swap alone.
+        const swap = max === 'max' ? max : wanted
         let memory = oldMax
         let memsw = oldMax + oldSwap
         const current = { memoryMax: oldMax, memswMax: oldMax + oldSwap }
@@ -177,6 +179,11 @@ describe('the order of writes', () => {
   it('takes swap alone from the memory limit that is there', () => {
     assert.deepEqual(values(v1, { memory: { swap: 5 } }, { memoryMax: 10 }), ['memory.memsw.limit_in_bytes=15'])
     assert.throws(() => values(v1, { memory: { swap: 5 } }), /cannot limit swap to 5 bytes.*\nGive memory.max too/)
+    for (const [limits, current] of [
+      [{ swap: 5, max: 'max' }, { memoryMax: 10 }],
+      [{ swap: 5 }, { memoryMax: 'max' }],
+    ] as const)
+      assert.throws(() => values(v1, { memory: limits }, current), /memory has no limit here\nGive memory.max too/)
   })
 
   it('lowers a burst before the quota and raises it after', () => {
