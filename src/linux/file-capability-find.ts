@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs'
 import { closeSync, readdirSync } from 'node:fs'
 
 import { ERRNO } from './errno.ts'
@@ -9,6 +10,7 @@ import { clearHeldCapabilities, heldCapabilities, READ } from './held-file-capab
 import { fileType } from './file-type.ts'
 import { HeldFile } from './held-file.ts'
 import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from './open-how.ts'
+import { fromNodeError } from './proc.ts'
 import { syscall, trySyscall } from './syscall.ts'
 
 export interface FindFileCapabilitiesOptions {
@@ -41,6 +43,16 @@ const terminated = (name: Buffer): Buffer => Buffer.concat([name, NUL])
 
 const magicPath = (fd: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name, NUL])
 
+/** What is in a directory that is held: nothing if it has been removed meanwhile. */
+const entriesOf = (fd: number, path: string): readonly Dirent<Buffer>[] | TareError => {
+  try {
+    return readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })
+  } catch (error) {
+    const worded = fromNodeError(error, READ, path)
+    return worded.errno === ENOENT ? [] : worded
+  }
+}
+
 /** Goes through directories, each by the descriptor of the one above: no path is resolved twice. */
 class Walk {
   readonly #openHow: Uint8Array
@@ -57,10 +69,13 @@ class Walk {
   /** The files with capabilities in a directory and all below it. Takes the descriptor over. */
   *directory(fd: number, path: string): Generator<Held> {
     try {
-      for (const entry of readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })) {
-        if (entry.isDirectory()) yield* this.#below(fd, entry.name, path)
-        else if (entry.isFile()) yield* this.#file(fd, entry.name, path)
-      }
+      const entries = entriesOf(fd, path)
+      if (entries instanceof TareError) yield { path, error: entries }
+      else
+        for (const entry of entries) {
+          if (entry.isDirectory()) yield* this.#below(fd, entry.name, path)
+          else if (entry.isFile()) yield* this.#file(fd, entry.name, path)
+        }
     } finally {
       closeSync(fd)
     }

@@ -125,11 +125,14 @@ const changeAll = <T>(
 export const setHeldCapabilities = (
   files: readonly HeldFile[],
   capabilities: FileCapabilities,
-): readonly FileCapabilityDoubt[] =>
-  changeAll(WRITE, files, ({ file }) => {
-    writeFileCapabilities(file.magicPath, capabilities, { purpose: { operation: WRITE, target: file.path } })
-    return doubtsOf(file)
-  }).flat()
+): readonly FileCapabilityDoubt[] => {
+  // Before the change: what fails then has changed nothing.
+  const doubts = files.flatMap(doubtsOf)
+  changeAll(WRITE, files, ({ file }) =>
+    writeFileCapabilities(file.magicPath, capabilities, { purpose: { operation: WRITE, target: file.path } }),
+  )
+  return doubts
+}
 
 /** Takes the capabilities of files that are held: of all, or, if that fails for one, of none. */
 export const clearHeldCapabilities = (files: readonly HeldFile[]): readonly boolean[] =>

@@ -412,6 +412,20 @@ test('what is swapped for a link while it is gone through is not followed', opti
   assert.ok(!seen.some((path) => path.endsWith('theirs')), seen.join())
 })
 
+test('a directory that is removed while it is gone through is left out', options, (t) => {
+  const directory = temporary(t)
+  mkdirSync(join(directory, 'a/b'), { recursive: true })
+  const files = ['a/first', 'last'].map((name) => program(directory, name))
+  setFileCapabilities(files, capabilities('cap_kill=ep'))
+  const seen: string[] = []
+  for (const found of findFileCapabilities(join(directory, 'a'))) {
+    assert.ok('capabilities' in found)
+    seen.push(found.path)
+    rmSync(join(directory, 'a'), { recursive: true })
+  }
+  assert.deepEqual(seen, files.slice(0, 1))
+})
+
 test('in a user namespace its own root id is written, and others are out of sight', options, (t) => {
   const directory = temporary(t)
   chmodSync(directory, 0o777)
