@@ -46,6 +46,7 @@ const EVERYTHING: LaunchSpec = {
   ],
   unshare: {
     kinds: ['mnt', 'pid', 'time', 'user'],
+    owner: { uid: 1000, gid: 1000 },
     uids: { mappings: [{ inside: 0, outside: 1000, size: 1 }], by: 'self' },
     gids: { mappings: [{ inside: 0, outside: 100000, size: 10 }], by: 'helper' },
     setgroups: 'deny',

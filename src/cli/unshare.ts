@@ -62,6 +62,12 @@ const OPTIONS = [
       'What the new user namespace gives in capabilities outlives the start of the program, also where that is not run by root.',
     group: PROCESS,
   },
+  {
+    long: 'whitelist-env',
+    argument: 'NAMES',
+    description: 'Of the environment the program gets these variables alone, separated by commas.',
+    group: PROCESS,
+  },
   { long: 'clear-env', description: 'The program gets no environment variables.', group: PROCESS },
   { long: 'map-root-user', short: 'r', description: 'You are root in it: --map-user=0 --map-group=0.', group: IDS },
   { long: 'map-current-user', short: 'c', description: 'You are yourself in it.', group: IDS },
@@ -82,6 +88,12 @@ const OPTIONS = [
   { long: 'map-groups', argument: 'RANGE', repeatable: true, description: RANGE.replace('%s', 'gid'), group: IDS },
   { long: 'map-auto', description: 'Both --map-users=auto and --map-groups=auto.', group: IDS },
   { long: 'map-subids', description: 'Both --map-users=subids and --map-groups=subids.', group: IDS },
+  {
+    long: 'owner',
+    argument: 'UID:GID',
+    description: 'Who owns the new user namespace, and runs the program. It takes root. Implies --user.',
+    group: IDS,
+  },
   {
     long: 'setgroups',
     argument: 'WORD',
@@ -180,6 +192,19 @@ const seconds = (option: 'monotonic' | 'boottime', values: Values): number | und
   return parseWhole(option, word, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
 }
 
+const parseOwner = (word: string): NonNullable<UnshareOptions['owner']> => {
+  const [uid, gid] = (/^(\d{1,10}):(\d{1,10})$/.exec(word) ?? []).slice(1).map(Number)
+  if (uid !== undefined && gid !== undefined) return { uid, gid }
+  throw wrongValue('owner', word, 'it is no user and group', 'Write UID:GID.')
+}
+
+/** What is left of the environment; undefined: all. */
+const environmentOf = (values: Values): Readonly<Record<string, string | undefined>> | undefined => {
+  const names = values['whitelist-env']?.split(',') ?? []
+  if (values['clear-env'] !== true && names.length === 0) return undefined
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]))
+}
+
 const isOneOf = <Word extends string>(word: string | undefined, words: readonly Word[]): Word | undefined =>
   words.find((each) => each === word)
 
@@ -191,7 +216,8 @@ const unshareOptions = (values: Values): UnshareOptions | undefined => {
   const setgroups = isOneOf(values.setgroups, ['allow', 'deny'])
   const mountBinfmt = values['mount-binfmt'] ?? (values['load-interp'] === undefined ? undefined : true)
   const all = new Set<NamespaceKind>(kinds)
-  if (uids !== undefined || gids !== undefined) all.add('user')
+  const owner = values.owner === undefined ? undefined : parseOwner(values.owner)
+  if (uids !== undefined || gids !== undefined || owner !== undefined) all.add('user')
   if (values['mount-proc'] !== undefined || mountBinfmt !== undefined) all.add('mnt')
   if (setgroups !== undefined && !all.has('user'))
     throw new UsageError('cannot use --setgroups: there is no new user namespace', 'Give --user too.')
@@ -202,6 +228,7 @@ const unshareOptions = (values: Values): UnshareOptions | undefined => {
   return {
     kinds: [...all],
     persistent: files,
+    ...(owner === undefined ? {} : { owner }),
     ...(uids === undefined ? {} : { uids }),
     ...(gids === undefined ? {} : { gids }),
     ...(setgroups === undefined ? {} : { setgroups }),
@@ -263,6 +290,7 @@ export const unshare: Command = command({
   run: async ({ options, operands }) => {
     const made = unshareOptions(options)
     const fork = options.fork === true || options['forward-signals'] === true || options['kill-child'] !== undefined
+    const env = environmentOf(options)
     const death = deathSignal(options, fork)
     const { command: words, argv0 } = programOf(operands, process.env)
     return runInForeground(words, {
@@ -275,7 +303,7 @@ export const unshare: Command = command({
       ...(options.setuid === undefined ? {} : { uid: parseWhole('setuid', options.setuid) }),
       ...(options.setgid === undefined ? {} : { gid: parseWhole('setgid', options.setgid) }),
       ...(options['keep-caps'] === true && made?.kinds.includes('user') === true ? { keepCapabilities: true } : {}),
-      ...(options['clear-env'] === true ? { env: {} } : {}),
+      ...(env === undefined ? {} : { env }),
     })
   },
 })

@@ -48,6 +48,11 @@ export interface UnshareOptions {
   readonly kinds: readonly NamespaceKind[]
   /** Files, of the caller's, that stand for the new namespaces from then on: they stay until umount(8) takes them away. */
   readonly persistent?: Readonly<Partial<Record<NamespaceKind, string>>>
+  /**
+   * Who owns a new user namespace, and so has all power in it from outside: by default the caller. The program is run by
+   * that user. It takes root.
+   */
+  readonly owner?: { readonly uid: number; readonly gid: number }
   /** Of a new user namespace. Without them nobody is mapped, and the program is the overflow user, 65534. */
   readonly uids?: IdMapOptions
   readonly gids?: IdMapOptions
@@ -165,6 +170,7 @@ export const ENTER_OPTIONS: readonly (keyof EnterOptions)[] = [
 export const UNSHARE_OPTIONS: readonly (keyof UnshareOptions)[] = [
   'kinds',
   'persistent',
+  'owner',
   'uids',
   'gids',
   'setgroups',

@@ -5,8 +5,8 @@ import type { IdMapping } from '../linux/idmap.ts'
 import { idInside, idOutside } from '../linux/idmap.ts'
 import { makeRoom, resolveIdMap } from './resolve-id-map.ts'
 
-const ROOT = { id: 0, uid: 0, name: 'root' }
-const USER = { id: 1000, uid: 1000, name: 'nobody-of-that-name' }
+const ROOT = { id: 0, uid: 0, name: 'root', owns: true }
+const USER = { id: 1000, uid: 1000, name: 'nobody-of-that-name', owns: true }
 
 test('a range makes room for one id, and what follows moves up', () => {
   const range = { inside: 0, outside: 100000, size: 65536 }
@@ -53,6 +53,9 @@ test('who writes the map', () => {
   const range = { inside: 1, outside: 100000, size: 5 }
   assert.deepEqual(resolveIdMap({ own: 0, ranges: [range] }, 'uid', USER), { mappings: [...own, range], by: 'helper' })
   assert.deepEqual(resolveIdMap({ ranges: [range] }, 'uid', ROOT), { mappings: [range], by: 'caller' })
+  const root = [{ inside: 0, outside: 0, size: 1 }]
+  assert.deepEqual(resolveIdMap({ own: 0 }, 'uid', ROOT), { mappings: root, by: 'self' })
+  assert.deepEqual(resolveIdMap({ own: 0 }, 'uid', { ...ROOT, owns: false }), { mappings: root, by: 'caller' })
   assert.equal(resolveIdMap({}, 'uid', ROOT), undefined)
 })
 

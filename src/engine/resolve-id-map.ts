@@ -11,6 +11,8 @@ export interface Mapper {
   readonly id: number
   readonly uid: number
   readonly name: string | undefined
+  /** Whether the user namespace is to be this user's own. */
+  readonly owns: boolean
 }
 
 const without = (first: number, size: number, hole: number): readonly SubidRange[] =>
@@ -91,6 +93,6 @@ export const resolveIdMap = (
   checkIdMap(mappings)
   const [first] = mappings
   const alone = mappings.length === 1 && first?.size === 1 && first.outside === mapper.id
-  if (alone && (ranges.length === 0 || mapper.uid !== 0)) return { mappings, by: 'self' }
+  if (alone && mapper.owns && (ranges.length === 0 || mapper.uid !== 0)) return { mappings, by: 'self' }
   return { mappings, by: mapper.uid === 0 ? 'caller' : 'helper' }
 }

@@ -15,6 +15,7 @@ const checkNeeds = (options: UnshareOptions): void => {
     if (given === undefined || given === false || options.kinds.includes(kind)) return
     throw refuse(operation, `there is no new ${kind} namespace`, `Make one: ${kind} among the kinds.`)
   }
+  needs('user', 'give it an owner', options.owner)
   needs('user', 'map uids', options.uids)
   needs('user', 'map gids', options.gids)
   needs('user', 'allow or deny setgroups', options.setgroups)
@@ -32,6 +33,13 @@ const checkOffset = (seconds: number | undefined, clock: string): number | undef
     target: String(seconds),
     reason: 'it is no whole number of seconds',
   })
+}
+
+const checkOwner = (owner: NonNullable<UnshareOptions['owner']>): NonNullable<UnshareOptions['owner']> => {
+  for (const id of [owner.uid, owner.gid])
+    if (!Number.isInteger(id) || id < 0 || id >= 0xffffffff)
+      throw new InputError({ operation: 'use owner', target: String(id), reason: 'ids are 0 to 4294967294' })
+  return owner
 }
 
 const place = (given: boolean | string | undefined, usual: string): string | undefined =>
@@ -65,8 +73,10 @@ const propagationOf = ({ kinds, propagation = 'private' }: UnshareOptions): Unsh
 /** New namespaces, decided in full. Throws {@link InputError}. */
 export const resolveUnshare = (options: UnshareOptions, { uid, gid, name }: Unsharer): UnshareSpec => {
   checkNeeds(options)
-  const uids = resolveIdMap(options.uids ?? {}, 'uid', { id: uid, uid, name })
-  const gids = resolveIdMap(options.gids ?? {}, 'gid', { id: gid, uid, name })
+  const owner = options.owner === undefined ? undefined : checkOwner(options.owner)
+  const owns = owner === undefined
+  const uids = resolveIdMap(options.uids ?? {}, 'uid', { id: uid, uid, name, owns })
+  const gids = resolveIdMap(options.gids ?? {}, 'gid', { id: gid, uid, name, owns })
   const { setgroups } = options
   if (setgroups !== undefined && setgroups !== 'allow' && setgroups !== 'deny')
     throw new InputError({
@@ -82,6 +92,7 @@ export const resolveUnshare = (options: UnshareOptions, { uid, gid, name }: Unsh
     )
   return {
     kinds: NAMESPACE_KINDS.filter((kind) => options.kinds.includes(kind)),
+    owner,
     uids,
     gids,
     setgroups: setgroups ?? (gids?.by === 'self' ? 'deny' : undefined),

@@ -255,6 +255,35 @@ test('without a program there is a shell that has logged in', user, () => {
 test('an environment can be left out', () => {
   const { stdout } = tare(['unshare', '--clear-env', 'env'], { env: { SECRET: 'x' } })
   assert.equal(stdout, '')
+  const some = tare(['unshare', '--whitelist-env=KEPT,NONE,PATH', 'env'], { env: { SECRET: 'x', KEPT: 'y' } })
+  assert.deepEqual(some.stdout.replace(/PATH=.*\n/, ''), 'KEPT=y\n')
+})
+
+test('root makes a user namespace for somebody else, who may enter it', root, async () => {
+  const child = startTare(
+    [
+      'unshare',
+      '--owner=65534:65534',
+      '--map-users=0:65534:1',
+      '--map-groups=0:65534:1',
+      '-n',
+      'sh',
+      '-c',
+      'id -u; exec sleep 60',
+    ],
+    ['ignore', 'pipe', 'inherit'],
+  )
+  const [said]: unknown[] = await once(child.stdout ?? child, 'data')
+  const pid = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'ascii').trim()
+  const { stdout, stderr } = tare(['enter', '-t', pid, '-U', '-n', 'readlink', '/proc/self/ns/net'], asUser)
+  const net = readlinkSync(`/proc/${pid}/ns/net`)
+  child.kill('SIGTERM')
+  assert.deepEqual([String(said), stdout.trim()], ['0\n', net], stderr)
+  await once(child, 'exit')
+  assert.match(
+    tare(['unshare', '--owner=1:1', 'true'], asUser).stderr,
+    /^tare: cannot become the owner, 1:1: EPERM.*\nIt takes CAP_SETUID/,
+  )
 })
 
 test('what can not be done is told in one error', user, () => {
@@ -289,6 +318,7 @@ test('what can not be done is told in one error', user, () => {
     ['--kill-child=NONE true', /^tare: cannot use signal NONE: there is none of that name\n/],
     ['-r --map-user=no-such-name true', /^tare: cannot map your user id to 0 and no-such-name/],
     ['--map-user=no-such-name true', /^tare: cannot use user no-such-name: the root has no user of that name\n/],
+    ['--owner=me true', /^tare: cannot use --owner=me: it is no user and group\nWrite UID:GID\.$/m],
     ['--net= true', /^tare: cannot use --net=: the file is missing\n/],
     ['-r -R /no/such true', /^tare: cannot make \/no\/such the root: ENOENT.*\nThe directory must exist\.$/m, asUser],
     ['-r -w /no/such true', /^tare: cannot enter \/no\/such: ENOENT/, asUser],

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { launch } from '../../src/engine/launch.ts'
 import type { LaunchOptions } from '../../src/engine/launch-options.ts'
 import { TareError } from '../../src/linux/error.ts'
-import { ALL_CAPABILITIES, NO_CAPABILITIES, capabilitySet } from '../../src/linux/capability.ts'
+import { NO_CAPABILITIES, capabilitySet } from '../../src/linux/capability.ts'
 import { readProcessCapabilities } from '../../src/linux/process-capability.ts'
 import { readCgroupLayout } from '../../src/linux/cgroup/layout.ts'
 import type { NamespaceKind } from '../../src/linux/namespace.ts'
@@ -74,11 +74,11 @@ test('a forked program is PID 1, and proc shows no other', root, async () => {
 })
 
 test('clocks are ahead', root, async () => {
-  const options: LaunchOptions = { unshare: { kinds: ['time'], boottime: 1_000_000, monotonic: -5 }, fork: true }
+  const options: LaunchOptions = { unshare: { kinds: ['time'], boottime: 1_000_000, monotonic: 7 }, fork: true }
   const ahead = Number((await sh('cat /proc/uptime', options)).split(' ')[0]) - 1_000_000
   const [here] = readFileSync('/proc/uptime', 'utf8').split(' ')
   assert.ok(Math.abs(Number(here) - ahead) < 60)
-  assert.equal(await sh('tr -s " " </proc/self/timens_offsets', options), 'monotonic -5 0\nboottime 1000000 0')
+  assert.equal(await sh('tr -s " " </proc/self/timens_offsets', options), 'monotonic 7 0\nboottime 1000000 0')
 })
 
 test('ids of a new user namespace', root, async () => {
@@ -137,10 +137,6 @@ test('capabilities, as they are to be', root, async () => {
   assert.equal(await sh(SETS, { uid: 1000, capabilities: bare }), `Inh ${set}\nPrm \nEff \nBnd \nAmb`)
   const error = await refusal({ capabilities: { ...bare, ambient: some } })
   assert.match(error.message, /cannot make ambient CAP_CHOWN, CAP_NET_RAW: what is ambient must be permitted/)
-  assert.match(
-    (await refusal({ capabilities: { ...bare, permitted: ALL_CAPABILITIES << 1n } })).message,
-    /capabilities: EPERM/,
-  )
 })
 
 test('securebits and the promise to gain no privileges', root, async () => {

@@ -25,6 +25,8 @@ export interface IdMapSpec {
 
 export interface UnshareSpec {
   readonly kinds: readonly NamespaceKind[]
+  /** Who makes them. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined
   readonly uids: IdMapSpec | undefined
   readonly gids: IdMapSpec | undefined
   readonly setgroups: 'allow' | 'deny' | undefined

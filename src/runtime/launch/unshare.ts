@@ -6,6 +6,7 @@ import { CWD } from '../plan/context.ts'
 import { PR_SET_DUMPABLE } from '../plan/prctl.ts'
 import type { LaunchContext } from './context.ts'
 import { namespaceFlagsNamed } from './enter.ts'
+import type { UnshareSpec } from './spec.ts'
 
 const HINTS = {
   EPERM:
@@ -15,17 +16,28 @@ const HINTS = {
   EINVAL: 'This kernel lacks one of these kinds of namespaces (see "tare info").',
 }
 
+const OWNER_HINTS = { EPERM: 'It takes CAP_SETUID and CAP_SETGID: be root.' }
+
+/** Becomes the user who is to own a new user namespace: whoever makes it does. */
+const planOwner = ({ stage, data }: LaunchContext, { uid, gid }: NonNullable<UnshareSpec['owner']>): void => {
+  const words = { what: `become the owner, ${uid}:${gid}`, hints: OWNER_HINTS }
+  stage.call(words, 'setgroups', [0, data.space(8, '[]')])
+  stage.call(words, 'setresgid', [gid, gid, gid])
+  stage.call(words, 'setresuid', [uid, uid, uid])
+}
+
 /** Makes new namespaces. The process is in them at once, but for pid and time: those its children are born into. */
 export const planUnshare = (context: LaunchContext): void => {
   const { stage, spec } = context
   if (spec.unshare === undefined) return
-  const { kinds, monotonic, boottime } = spec.unshare
+  const { kinds, owner, monotonic, boottime } = spec.unshare
   stage.mechanism('namespaces')
+  if (owner !== undefined) planOwner(context, owner)
   stage.call({ what: `make new namespaces: ${kinds.join(', ')}`, hints: HINTS }, 'unshare', [
     namespaceFlagsNamed(kinds),
   ])
   // Its files in /proc are root's otherwise, and among them are those that are written next.
-  if (spec.enter.length > 0)
+  if (spec.enter.length > 0 || owner !== undefined)
     stage.call({ what: 'be open again', why: 'to set the new namespaces up' }, 'prctl', [PR_SET_DUMPABLE, 1, 0, 0, 0])
   for (const [clock, seconds] of [
     ['monotonic', monotonic],
