@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { ROOT, isRoot } from './tare.ts'
+import { NODE_ARGS, ROOT, isRoot } from './tare.ts'
 
 const TOUR = join(ROOT, 'docs/how-containers-contain.md')
 
@@ -56,6 +56,10 @@ const commandsOf = (body: string, first: number): readonly Command[] => {
   return commands
 }
 
+/** Names that every run needs for itself, since others may run on the same host: a group, and how long programs sleep. */
+const ownNames = (markdown: string): string =>
+  markdown.replaceAll('/tare-tour', `/tare-tour-${process.pid}`).replace(/\b424(?=\d\b)/g, `${process.pid}424`)
+
 /** The blocks that are fenced as `console`. */
 const blocksOf = (markdown: string): readonly Block[] =>
   [...markdown.matchAll(/^```console(.*)\n([^]*?)\n```$/gm)].map(([, attributes = '', body = ''], index, all) => {
@@ -96,6 +100,9 @@ const REMARK = /^tare: PID 1 can not be looked at.*\n/gm
 
 const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
+/** No command takes longer, in ms: one that waits for what doesn't come would wait for ever. */
+const LONGEST = 30_000
+
 /** A shell that keeps its directory, variables and jobs from one command to the next. */
 class Shell {
   readonly #shell: ChildProcess
@@ -107,42 +114,58 @@ class Shell {
       cwd: directory,
       env: { PATH: [join(ROOT, 'bin'), ...SYSTEM_PATH, dirname(process.execPath)].join(delimiter), HOME: directory },
       stdio: ['pipe', 'pipe', 'ignore'],
+      detached: true,
     })
     this.#shell.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#text += text
       this.#heard()
     })
+    this.#shell.on('close', () => this.#heard())
+    this.#shell.stdin?.on('error', () => undefined)
     this.#shell.stdin?.write('exec 2>&1\n')
   }
 
-  /** Types a command; resolves with what is printed until it is done. */
+  /** Types a command; resolves with what is printed until it is done. One that takes too long ends the shell. */
   async type(command: string): Promise<string> {
     const mark = `done ${Math.random()}`
     this.#text = ''
     this.#shell.stdin?.write(`${command}\nprintf '%s\\n' '${mark}'\n`)
-    while (!this.#text.includes(mark)) {
+    const timer = setTimeout(() => this.kill(), LONGEST)
+    while (!this.#text.includes(mark) && this.#shell.exitCode === null && this.#shell.signalCode === null) {
       await new Promise<void>((resolve) => {
         this.#heard = resolve
       })
     }
-    return this.#text.slice(0, this.#text.indexOf(mark)).replace(REMARK, '')
+    clearTimeout(timer)
+    const end = this.#text.indexOf(mark)
+    if (end < 0) throw new Error(`${command}\ndid not end; it printed\n${this.#text}`)
+    return this.#text.slice(0, end).replace(REMARK, '')
   }
 
-  close(): void {
-    this.#shell.stdin?.end()
+  /** Ends the shell and all jobs that it has. */
+  kill(): void {
+    if (this.#shell.pid !== undefined && this.#shell.exitCode === null && this.#shell.signalCode === null)
+      process.kill(-this.#shell.pid, 'SIGKILL')
   }
+}
+
+/** Takes away what a tour leaves that was not taken to its end. */
+const tidy = (directory: string): void => {
+  const group = `/tare-tour-${process.pid}`
+  spawnSync('umount', ['net'], { cwd: directory })
+  spawnSync(process.execPath, [...NODE_ARGS, 'cgroup', 'rm', '--kill', group])
+  rmSync(directory, { recursive: true, force: true })
 }
 
 test('the tour shows what there is to be seen', { timeout: 120_000 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tare-tour-'))
   chmodSync(directory, 0o755)
   const shell = new Shell(directory)
-  t.after(async () => {
-    await shell.type('kill -9 $(jobs -p) $pid; umount net; tare cgroup kill /tare-tour; tare cgroup rm /tare-tour')
-    shell.close()
-    rmSync(directory, { recursive: true, force: true })
+  t.after(() => {
+    shell.kill()
+    tidy(directory)
   })
-  const blocks = blocksOf(readFileSync(TOUR, 'utf8'))
+  const blocks = blocksOf(ownNames(readFileSync(TOUR, 'utf8')))
   assert.ok(blocks.length > 10 && blocks.every(({ commands }) => commands.length > 0))
   const known = VARYING.map(([name]) => name)
   for (const { line, varies } of blocks)
