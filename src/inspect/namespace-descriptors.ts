@@ -1,8 +1,8 @@
 import { readlinkSync } from 'node:fs'
 
-import { numberOf } from '../linux/namespace-links.ts'
-import type { NamespaceLinks } from '../linux/namespace-links.ts'
 import { NAMESPACE_KINDS, openSocketNamespace } from '../linux/namespace.ts'
+import type { ProcEntries } from '../linux/proc-entries.ts'
+import { numberOf } from '../linux/proc-entries.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import { withDescriptor } from './namespace-open.ts'
 import type { Companions } from './namespace-processes.ts'
@@ -31,17 +31,16 @@ interface SocketHolder {
  */
 export const surveyDescriptors = (
   survey: Survey,
-  links: NamespaceLinks,
+  entries: ProcEntries,
   companions: Iterable<Companions>,
 ): readonly SocketHolder[] => {
   const own = Number(readlinkSync('/proc/self'))
   const sockets: SocketHolder[] = []
   const process = (pid: number, net: number): void => {
-    const directory = pid === own ? -1 : links.openList(`${pid}/fd`)
-    if (directory < 0) return
+    if (pid === own) return
     const holder: SocketHolder = { pid, net, fds: [] }
-    links.each(directory, (name) => {
-      const id = links.descriptor(directory, name)
+    entries.each(`${pid}/fd`, (name, directory) => {
+      const id = entries.descriptor(name, directory)
       if (id === undefined) return
       const fd = numberOf(name)
       if (id === 'socket') holder.fds.push(fd)
@@ -50,7 +49,6 @@ export const surveyDescriptors = (
         addTo(sighting.descriptors, pid, fd)
       }
     })
-    links.close(directory)
     if (holder.fds.length > 0) sockets.push(holder)
   }
   for (const { inodes, pids } of companions) for (const pid of pids) process(pid, inodes[NET] ?? 0)

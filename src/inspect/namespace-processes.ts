@@ -1,5 +1,5 @@
 import { ERRNO } from '../linux/errno.ts'
-import type { NamespaceLinks } from '../linux/namespace-links.ts'
+import { NamespaceLinks } from '../linux/namespace-links.ts'
 import { NAMESPACE_KINDS } from '../linux/namespace.ts'
 import { inodeOf, openNamespaceAt, withDescriptor } from './namespace-open.ts'
 import type { Place, Survey } from './namespace-survey.ts'
@@ -15,17 +15,15 @@ const negated = (name: string): number => -(ERRNO[name] ?? 0)
 const DENIED = [negated('EACCES'), negated('EPERM')]
 const ENOENT = negated('ENOENT')
 
-const [NET, PID, TIME] = [
-  NAMESPACE_KINDS.indexOf('net'),
-  NAMESPACE_KINDS.indexOf('pid'),
-  NAMESPACE_KINDS.indexOf('time'),
-]
+const NET = NAMESPACE_KINDS.indexOf('net')
 
 /** Links that tell where children of a process will be born, which may be elsewhere. */
 const FOR_CHILDREN = [
-  { link: 'pid_for_children', kind: 'pid', own: PID },
-  { link: 'time_for_children', kind: 'time', own: TIME },
+  { link: 'pid_for_children', kind: 'pid', own: NAMESPACE_KINDS.indexOf('pid') },
+  { link: 'time_for_children', kind: 'time', own: NAMESPACE_KINDS.indexOf('time') },
 ] as const
+
+const LINKS = [...NAMESPACE_KINDS, ...FOR_CHILDREN.map(({ link }) => link)]
 
 /** Adds the namespaces of processes, and those that their children will be born into. */
 export class ProcessScan {
@@ -35,25 +33,20 @@ export class ProcessScan {
   unreadable = 0
 
   readonly #survey: Survey
-  readonly #links: NamespaceLinks
 
-  constructor(survey: Survey, links: NamespaceLinks, pids: readonly number[]) {
+  constructor(survey: Survey, proc: number, pids: readonly number[]) {
     this.#survey = survey
-    this.#links = links
-    for (const pid of pids) this.#process(pid)
+    const links = new NamespaceLinks(proc, LINKS)
+    for (const pid of pids) this.#process(pid, links.read(`${pid}/ns`))
   }
 
-  #process(pid: number): void {
-    const links = this.#links
-    const directory = links.open(`${pid}/ns`)
-    if (directory < 0) return
-    const inodes = NAMESPACE_KINDS.map((kind) => links.inode(directory, kind))
-    if (inodes.some((inode) => inode > 0)) this.#found(pid, directory, inodes)
+  #process(pid: number, read: Float64Array): void {
+    const inodes = read.subarray(0, NAMESPACE_KINDS.length)
+    if (inodes.some((inode) => inode > 0)) this.#found(pid, inodes, read.subarray(NAMESPACE_KINDS.length))
     else if (inodes.some((inode) => DENIED.includes(inode))) this.unreadable++
-    links.close(directory)
   }
 
-  #found(pid: number, directory: number, inodes: readonly number[]): void {
+  #found(pid: number, inodes: Float64Array, forChildren: Float64Array): void {
     for (const [index, kind] of NAMESPACE_KINDS.entries()) {
       const inode = inodes[index] ?? 0
       if (inode <= 0) continue
@@ -64,15 +57,16 @@ export class ProcessScan {
     const key = inodes.join()
     const known = this.companions.get(key)
     if (known === undefined)
-      this.companions.set(key, { inodes: inodes.map((inode) => Math.max(0, inode)), pids: [pid] })
+      this.companions.set(key, { inodes: Array.from(inodes, (inode) => Math.max(0, inode)), pids: [pid] })
     else known.pids.push(pid)
     // A process that has ended and waits to be waited for is in its user and pid namespace only, and has no children.
-    if ((inodes[NET] ?? 0) > 0) this.#children(pid, directory, inodes)
+    if ((inodes[NET] ?? 0) > 0) this.#children(pid, inodes, forChildren)
   }
 
-  #children(pid: number, directory: number, inodes: readonly number[]): void {
-    for (const { link, kind, own } of FOR_CHILDREN) {
-      const inode = this.#links.inode(directory, link)
+  #children(pid: number, inodes: Float64Array, forChildren: Float64Array): void {
+    for (const [index, { link, kind, own }] of FOR_CHILDREN.entries()) {
+      const inode = forChildren[index] ?? 0
+      if (inode === inodes[own]) continue
       const place: Place = inode === ENOENT ? { at: 'pidfd', pid, link } : { at: 'link', path: `${pid}/ns/${link}` }
       const theirs = inode === ENOENT && (inodes[own] ?? 0) > 0 ? this.#unborn(place) : inode
       if (theirs > 0 && theirs !== inodes[own]) this.#survey.see(kind, theirs, () => place).children.add(pid)

@@ -49,7 +49,8 @@ export class Survey {
   /** The namespace, which counts as seen from now on. */
   see(kind: NamespaceKind, inode: number, place: () => Place | undefined): Sighting {
     const known = this.sightings.get(inode)
-    if (known !== undefined) return known
+    // A number is given again only when nothing is left of the one that had it.
+    if (known?.kind === kind) return known
     const sighting: Sighting = {
       kind,
       inode,

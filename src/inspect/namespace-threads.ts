@@ -1,6 +1,7 @@
-import { numberOf } from '../linux/namespace-links.ts'
-import type { NamespaceLinks } from '../linux/namespace-links.ts'
+import { NamespaceLinks } from '../linux/namespace-links.ts'
 import { NAMESPACE_KINDS } from '../linux/namespace.ts'
+import type { ProcEntries } from '../linux/proc-entries.ts'
+import { numberOf } from '../linux/proc-entries.ts'
 import type { Companions } from './namespace-processes.ts'
 import type { Survey } from './namespace-survey.ts'
 
@@ -18,30 +19,33 @@ const OWN = [
   { link: 'time_for_children', kind: 'time' },
 ] as const
 
-const LINKS = OWN.map((each) => ({ ...each, index: NAMESPACE_KINDS.indexOf(each.kind) }))
+const LINKS = OWN.map(({ link }) => link)
+const KINDS = OWN.map(({ kind }) => NAMESPACE_KINDS.indexOf(kind))
 
-/** Adds the namespaces of threads that aren't in all those of their process. */
-export const surveyThreads = (survey: Survey, links: NamespaceLinks, companions: Iterable<Companions>): void => {
+/** Adds the namespaces of threads that aren't in all those of their process. `proc` is a descriptor of /proc. */
+export const surveyThreads = (
+  survey: Survey,
+  proc: number,
+  entries: ProcEntries,
+  companions: Iterable<Companions>,
+): void => {
+  const links = new NamespaceLinks(proc, LINKS)
   const thread = (pid: number, tid: number, inodes: readonly number[]): void => {
-    const directory = links.open(`${pid}/task/${tid}/ns`)
-    if (directory < 0) return
-    for (const { link, kind, index } of LINKS) {
-      const inode = links.inode(directory, link)
-      if (inode <= 0 || inode === inodes[index]) continue
+    const read = links.read(`${pid}/task/${tid}/ns`)
+    for (const [index, { link, kind }] of OWN.entries()) {
+      const inode = read[index] ?? 0
+      if (inode <= 0 || inode === inodes[KINDS[index] ?? 0]) continue
       const sighting = survey.see(kind, inode, () => ({ at: 'link', path: `${pid}/task/${tid}/ns/${link}` }))
       if (!sighting.children.has(pid)) sighting.threads.push({ pid, tid })
     }
-    links.close(directory)
   }
   for (const { inodes, pids } of companions) {
     for (const pid of pids) {
-      if (links.threads(pid) < 2) continue
-      const list = links.openList(`${pid}/task`)
-      if (list < 0) continue
-      const tids: number[] = []
-      links.each(list, (name) => tids.push(numberOf(name)))
-      links.close(list)
-      for (const tid of tids) if (tid !== pid) thread(pid, tid, inodes)
+      if (entries.threads(pid) < 2) continue
+      entries.each(`${pid}/task`, (name) => {
+        const tid = numberOf(name)
+        if (tid !== pid) thread(pid, tid, inodes)
+      })
     }
   }
 }

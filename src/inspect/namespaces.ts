@@ -2,10 +2,10 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 
 import { eachNamespace } from '../linux/listns.ts'
 import { eachMountNamespace } from '../linux/mount-namespace.ts'
-import { NamespaceLinks } from '../linux/namespace-links.ts'
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
 import { NAMESPACE_KINDS, namespaceKind } from '../linux/namespace.ts'
 import { ProcDirectory } from '../linux/proc-directory.ts'
+import { ProcEntries } from '../linux/proc-entries.ts'
 import { surveyDescriptors, surveySockets } from './namespace-descriptors.ts'
 import { surveyMounts } from './namespace-mounts.ts'
 import type { NamespaceProcess } from './namespace-process.ts'
@@ -115,11 +115,11 @@ export const hostNamespaces = ({ sockets = false }: NamespaceSearch = {}): HostN
   const directory = openSync('/proc', 'r')
   try {
     const survey = new Survey()
-    const links = new NamespaceLinks(directory)
-    const scan = new ProcessScan(survey, links, proc.pids())
+    const entries = new ProcEntries(directory)
+    const scan = new ProcessScan(survey, directory, proc.pids())
     const companions = [...scan.companions.values()]
-    surveyThreads(survey, links, companions)
-    const holders = surveyDescriptors(survey, links, companions)
+    surveyThreads(survey, directory, entries, companions)
+    const holders = surveyDescriptors(survey, entries, companions)
     surveyMounts(survey, companions)
     const relations = new Relations(survey, directory, fstatSync(own).dev)
     relations.complete()
