@@ -18,10 +18,11 @@ const descriptors = (): number => readdirSync('/proc/self/fd').length
 
 test('lists and reads what /proc shows', () => {
   using proc = new ProcDirectory()
-  assert.ok(proc.pids().includes(process.pid))
+  const pids = proc.pids()
+  assert.ok(pids.includes(process.pid))
   assert.deepEqual(
-    proc.pids(),
-    proc.pids().toSorted((a, b) => a - b),
+    pids,
+    pids.toSorted((a, b) => a - b),
   )
   using self = proc.open(process.pid)
   assert.equal(self?.read('comm'), readFileSync('/proc/self/comm', 'utf8'))
