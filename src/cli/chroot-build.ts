@@ -223,7 +223,7 @@ export const chrootBuild: Command = command({
       if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
       // A traced command that can't be executed is a failure of ours: 126 and 127 speak of the command that is run.
       if (!(error instanceof TareError) || exitStatusOf(error) === EXIT_STATUS.failure) throw error
-      terminal.warn(`tare: ${error.message}`)
+      warnAll(terminal, [error.message])
       return EXIT_STATUS.failure
     } finally {
       wait.release()

@@ -32,7 +32,8 @@ test('126: there, and not executable; 127: not there', container, () => {
   assert.deepEqual(outcome(missing), [
     127,
     '',
-    'tare: cannot run /no/such/program: ENOENT (no such file or directory)\n',
+    'tare: cannot run /no/such/program: ENOENT (no such file or directory)\n' +
+      'It is not there, or what it is run by is not: the loader that it names, or the interpreter of a script.\n',
   ])
   const denied = tare(['run', '/etc/passwd'])
   assert.equal(denied.status, 126)

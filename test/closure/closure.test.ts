@@ -71,6 +71,10 @@ test('scripts bring what runs them, env what it looks for', () => {
     /cannot find \/bin\/env, which the first line of \/bin\/t names: it is not there/,
   )
   assert.throws(() => listed(without('/bin/lang'), ['s']), /cannot find the program lang: there is none/)
+  assert.throws(
+    () => listed({ '/bin/s': '#!/bin/sh\r\n' }, ['s']),
+    /: it is not there\nThe line ends in a carriage return/,
+  )
   assert.throws(() => listed({ '/bin/s': '#!\n' }, ['s']), /cannot use the script .*: its "#!" names no program/)
   assert.throws(
     () => listed({ '/bin/s': '#!t\n' }, ['s']),

@@ -121,6 +121,8 @@ test('each refusal says what is wrong', () => {
     [whole.subarray(0, 40), /it is cut short: its header goes to byte 64, and the file to byte 40$/],
     [whole.subarray(0, 100), /it is cut short: its program headers goes? to byte 232, and the file to byte 100$/],
     [whole.subarray(0, whole.length - 8), /it is cut short: its dynamic section goes to byte/],
+    [makeElf({ needed: ['lib\x1b[31m.so'] }), /a name in it has control characters$/],
+    [makeElf({ interpreter: '/lib/\n' }), /a name in it has control characters$/],
     [changed((bytes) => (bytes[4] = 7)), /class 7 of ELF is unknown$/],
     [changed((bytes) => (bytes[5] = 9)), /byte order 9 of ELF is unknown$/],
     [changed((bytes) => bytes.writeUInt16LE(57, 54)), /its program headers have 57 bytes, not 56$/],

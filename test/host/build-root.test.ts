@@ -93,6 +93,20 @@ test('links stay links, names of one file stay names of one, holes stay holes', 
   assert.deepEqual(readFileSync(join(path, 'data/sparse')), readFileSync(join(from, 'sparse')))
 })
 
+test('the umask of who builds it makes no difference', async (t) => {
+  nothingLeft(t)
+  const from = scratch()
+  writeFileSync(join(from, 'file'), 'x')
+  chmodSync(join(from, 'file'), 0o664)
+  const planned = closure([], { include: [`${from}:/data/below`], etc: true })
+  const umask = process.umask(0o77)
+  const { path } = await buildRoot(planned, { output: join(scratch(), 'root') }).finally(() => process.umask(umask))
+  const modes = ['', 'data', 'data/below', 'data/below/file', 'etc', 'etc/passwd', 'tmp', '.tare-chroot'].map((name) =>
+    (statSync(join(path, name)).mode & 0o7777).toString(8),
+  )
+  assert.deepEqual(modes, ['755', '755', '755', '664', '755', '644', '1777', '444'])
+})
+
 test('hard links are the files themselves, or an error that says why not', async (t) => {
   nothingLeft(t)
   const from = scratch()

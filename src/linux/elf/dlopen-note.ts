@@ -23,7 +23,9 @@ const sonamesOf = (text: string): readonly (readonly string[])[] => {
   }
   return (Array.isArray(value) ? value : []).flatMap((entry: unknown) => {
     const names: unknown = isRecord(entry) ? entry['soname'] : undefined
-    const texts = Array.isArray(names) ? names.filter((name) => typeof name === 'string' && name !== '') : []
+    const texts = Array.isArray(names)
+      ? names.filter((name) => typeof name === 'string' && /^\P{Cc}+$/u.test(name))
+      : []
     return texts.length === 0 ? [] : [texts.map(String)]
   })
 }

@@ -62,6 +62,9 @@ interface Dynamic {
   readonly value: number
 }
 
+/** Control characters are no part of a name that anybody means, and would get into messages. */
+const plain = (name: string): string => (/\p{Cc}/u.test(name) ? refuseElf('a name in it has control characters') : name)
+
 /** Strings of the dynamic string table; together they may be so long and no longer. */
 class StringTable {
   readonly #reader: ElfReader
@@ -90,7 +93,7 @@ class StringTable {
       length += end < 0 ? piece.length : end
       this.#left -= piece.length
       if (length > LONGEST_STRING || this.#left < 0) return refuseElf('its names are longer than any')
-      if (end >= 0) return Buffer.concat(parts).toString()
+      if (end >= 0) return plain(Buffer.concat(parts).toString())
     }
     return refuseElf('a name has no end')
   }
@@ -103,7 +106,9 @@ const readInterpreter = (reader: ElfReader, segments: readonly Segment[]): strin
   if (fileSize < 2 || fileSize > LONGEST_INTERPRETER) return refuseElf(`the name of its loader has ${fileSize} bytes`)
   const bytes = reader.bytes(offset, fileSize, 'the name of its loader')
   const end = bytes.indexOf(0)
-  return end < 1 ? refuseElf('the name of its loader has no end') : Buffer.from(bytes.subarray(0, end)).toString()
+  return end < 1
+    ? refuseElf('the name of its loader has no end')
+    : plain(Buffer.from(bytes.subarray(0, end)).toString())
 }
 
 const readDynamic = (reader: ElfReader, { offset, fileSize }: Segment): readonly Dynamic[] => {

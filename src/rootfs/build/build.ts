@@ -174,10 +174,12 @@ class Builder {
     if (entry.kind === 'file') return this.#file(entry, target)
     try {
       if (entry.kind === 'link') symlinkSync(entry.target, target)
-      else writeFileSync(target, entry.content, { flag: 'wx', mode: entry.mode })
+      else writeFileSync(target, entry.content, { flag: 'wx' })
     } catch (error) {
       throw fromNodeError(error, 'make', entry.path, { EEXIST: 'Something else that is included is in the way.' })
     }
+    // Whatever the umask of this process is.
+    if (entry.kind === 'made') chmodSync(target, entry.mode)
   }
 
   async #file(entry: FileEntry, target: string): Promise<void> {
@@ -281,7 +283,8 @@ export const buildRoot = async (closure: Closure, options: BuildOptions): Promis
     const builder = new Builder(workshop.path, closure, options)
     await builder.build()
     const mark = { version: 1, programs: closure.programs }
-    writeFileSync(`${workshop.path}/${MARK}`, `${JSON.stringify(mark)}\n`, { flag: 'wx', mode: 0o444 })
+    writeFileSync(`${workshop.path}/${MARK}`, `${JSON.stringify(mark)}\n`, { flag: 'wx' })
+    chmodSync(`${workshop.path}/${MARK}`, 0o444)
     chmodSync(workshop.path, 0o755)
     workshop.finish()
     return { path: place.path, ...builder.counts, warnings: builder.losses.sentences }

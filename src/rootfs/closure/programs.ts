@@ -167,6 +167,9 @@ export class ProgramAdder {
           reason: shebang.interpreter.startsWith('/')
             ? 'it is not there'
             : 'where that is depends on where it is started',
+          hint: `${shebang.interpreter}${shebang.argument ?? ''}`.endsWith('\r')
+            ? 'The line ends in a carriage return, as lines do on Windows: take it away.'
+            : undefined,
         })
       this.#set.addFound(interpreter, { kind: 'interpreter', by })
       this.#follow(interpreter, [...chain, found.path], lenient)

@@ -140,6 +140,7 @@ export const planExecution = (
     hints: {
       ENOEXEC: 'It is neither a program of this architecture nor a script that begins with "#!".',
       EACCES: 'It is not executable by this user, or its file system is mounted noexec.',
+      ENOENT: 'It is not there, or what it is run by is not: the loader that it names, or the interpreter of a script.',
     },
   })
   const notFound = { what: `find ${command} in ${path}`, hints: { ENOENT: 'Give its path, or a PATH that has it.' } }
