@@ -22,7 +22,7 @@ const MOST = 16_384
 export interface TareContainer {
   /** Its PID 1. */
   readonly init: number
-  /** What it was promised; undefined where the process that started it has no one plan that is surely its. */
+  /** What it was promised; undefined where the process that started it keeps no plan that PID 1 has mapped. */
   readonly promised: Promised | undefined
 }
 
@@ -62,6 +62,16 @@ const pidNamespaceOf = (pid: number): string | undefined => withProcess(pid, (fi
 const isFirst = (status: ProcessStatus | undefined): boolean =>
   status !== undefined && status.pids.length > 1 && status.pids.at(-1) === 1
 
+const isStage = (pid: number): boolean => withProcess(pid, (files) => files.link('exe')) === STAGE
+
+/** A program that is PID 1 itself has Tare's PID 1 above it, in the pid namespace around its own. */
+const outermost = (first: number, parent: number): { readonly init: number; readonly owner: number } => {
+  const above = statusOf(parent)
+  return above !== undefined && isFirst(above) && isStage(parent)
+    ? { init: parent, owner: above.ppid }
+    : { init: first, owner: parent }
+}
+
 /**
  * PID 1 of the pid namespace of a process: above it, or, where it was started from outside, beside what started it.
  * Undefined where that is the host's, or can't be found.
@@ -71,7 +81,7 @@ const findInit = (pid: number): { readonly init: number; readonly owner: number 
   let at = pid
   let status = statusOf(at)
   while (status !== undefined && status.pids.length > 1) {
-    if (isFirst(status)) return { init: at, owner: status.ppid }
+    if (isFirst(status)) return outermost(at, status.ppid)
     if (pidNamespaceOf(status.ppid) !== own) {
       const owner = status.ppid
       const init = childrenOf(owner).find((child) => isFirst(statusOf(child)) && pidNamespaceOf(child) === own)
@@ -126,16 +136,6 @@ const plansOf = (pid: number): readonly Plan[] =>
     }),
   ) ?? []
 
-/** Which of the plans is that of a container: the one that its PID 1 has mapped, or the only one that is nobody's. */
-const choose = (plans: readonly Plan[], init: number, owner: number): Promised | undefined => {
-  const mapped = mappedPlans(init)
-  const own = plans.find(({ inode }) => mapped.includes(inode))
-  if (own !== undefined) return own.promised
-  const taken = new Set(childrenOf(owner).flatMap(mappedPlans))
-  const free = plans.filter(({ inode, promised }) => !promised.init && !taken.has(inode))
-  return free.length === 1 ? free[0]?.promised : undefined
-}
-
 /**
  * The container of Tare's that a process is in; undefined if it is in none. What it was promised stands in its plan, in
  * memory that the process which started it keeps. A process could make up such memory: what is promised is only ever
@@ -146,7 +146,9 @@ export const findTareContainer = (pid: number): TareContainer | undefined => {
   if (found === undefined) return undefined
   const { init, owner } = found
   const plans = plansOf(owner)
-  return plans.length === 0 ? undefined : { init, promised: choose(plans, init, owner) }
+  if (plans.length === 0) return undefined
+  const mapped = mappedPlans(init)
+  return { init, promised: plans.find(({ inode }) => mapped.includes(inode))?.promised }
 }
 
 /**
@@ -154,7 +156,7 @@ export const findTareContainer = (pid: number): TareContainer | undefined => {
  * runs is what is to be contained.
  */
 export const programOf = (pid: number): number => {
-  if (withProcess(pid, (files) => files.link('exe')) !== STAGE) return pid
+  if (!isStage(pid)) return pid
   const [program] = childrenOf(pid)
   if (program !== undefined) return program
   const own = pidNamespaceOf(pid)
