@@ -163,7 +163,8 @@ const carryOut = (
       continue
     }
     let result = writeAll(directory, write, undos)
-    if (failedWith(result, 'ENOENT') && place.hierarchy.version === 2 && !enabled) {
+    const isRoot = directory === place.hierarchy.mountPoint
+    if (failedWith(result, 'ENOENT') && place.hierarchy.version === 2 && !enabled && !isRoot) {
       enabled = true
       const controllers = toEnable(
         place.hierarchy,
