@@ -8,7 +8,8 @@ import { wrongValue } from './wrong-value.ts'
 export interface TopOptions {
   readonly group: string
   readonly depth: number
-  readonly parts: readonly CgroupPart[]
+  /** Undefined: all that there are. */
+  readonly parts: readonly CgroupPart[] | undefined
   /** Milliseconds. */
   readonly delay: number
   /** How many samples; undefined: until the person leaves. */
@@ -59,13 +60,13 @@ export interface TopWords {
 
 /** Checks them, and fills in what is left out. Throws `UsageError`. */
 export const toTopOptions = ({ group = '/', depth, show, delay = '2', iterations, sort }: TopWords): TopOptions => {
-  const parts = show === undefined ? CGROUP_PARTS : partsOf(show)
+  const parts = show === undefined ? undefined : partsOf(show)
   return {
     group,
     depth: depth === undefined ? DEFAULT_DEPTH : numberOf('depth', depth, 0),
     parts,
     delay: delayOf(delay),
     count: iterations === undefined ? undefined : numberOf('iterations', iterations, 1),
-    sort: sortOf(sort, parts),
+    sort: sortOf(sort, parts ?? CGROUP_PARTS),
   }
 }

@@ -1,5 +1,5 @@
 import type { CgroupSample } from '../linux/index.ts'
-import { cgroupSamples } from '../linux/index.ts'
+import { CGROUP_PARTS, cgroupSamples } from '../linux/index.ts'
 import type { SortKey } from './cgroup-top-table.ts'
 import { topLines } from './cgroup-top-table.ts'
 import type { TopOptions } from './cgroup-top-options.ts'
@@ -41,7 +41,7 @@ const frame = (sample: CgroupSample, view: View, options: TopOptions, terminal: 
   const groups = sample.groups.filter(({ level }) => level <= view.depth)
   const shown = { groups: groups.map((group) => (group.level < view.depth ? group : hidden(group, sample))) }
   const [titles = '', ...rows] = topLines(shown, {
-    parts: options.parts,
+    parts: options.parts ?? CGROUP_PARTS,
     sort: view.sort,
     columns: size.columns,
     style,
@@ -73,7 +73,7 @@ export const showTop = async (options: TopOptions, terminal: Terminal): Promise<
   }
   const onKey = (key: string): void => {
     const sort = SORTS[key]
-    if (sort !== undefined && (sort === 'name' || options.parts.includes(sort))) view.sort = sort
+    if (sort !== undefined && (sort === 'name' || (options.parts ?? CGROUP_PARTS).includes(sort))) view.sort = sort
     if (key === '+' || key === '=') view.depth += 1
     if (key === '-') view.depth = Math.max(0, view.depth - 1)
     const { lines = 0, screens = 0 } = MOVES[key] ?? {}

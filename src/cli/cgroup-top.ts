@@ -16,7 +16,7 @@ const printTop = async (options: TopOptions, json: boolean, terminal: Terminal):
   const { signal, status, release } = untilSignal()
   const print = (sample: CgroupSample, index: number): void => {
     if (json) return terminal.print(`${JSON.stringify(sample, nullable)}\n`)
-    const lines = topLines(sample, { parts, sort, style: terminal.style })
+    const lines = topLines(sample, { parts: parts ?? CGROUP_PARTS, sort, style: terminal.style })
     terminal.print(`${index === 0 ? '' : '\n'}${new Date(sample.time).toISOString()}\n${lines.join('\n')}\n`)
   }
   try {

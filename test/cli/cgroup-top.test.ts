@@ -1,13 +1,16 @@
 // `tare cgroup top`, in a terminal and without one.
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readCgroupLayout } from '../../src/linux/index.ts'
+import { hierarchyOf, readCgroupLayout } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { tare } from './tare.ts'
+import { NODE_ARGS, isRoot, tare } from './tare.ts'
 
-const NO_GROUPS = readCgroupLayout().kind === 'none' ? 'needs a cgroup hierarchy' : false
+const layout = readCgroupLayout()
+const NO_GROUPS = layout.kind === 'none' ? 'needs a cgroup hierarchy' : false
+const NO_OTHER_MOUNTS = isRoot ? NO_GROUPS : 'needs root'
 const groups = { skip: NO_GROUPS }
 const terminal = { skip: NO_GROUPS || NO_TERMINAL, timeout: 60_000 }
 
@@ -51,6 +54,24 @@ test('what makes no sense is one error', groups, () => {
   assert.match(error('--depth=-1'), /^tare: cannot use --depth=-1: /)
   assert.match(error('--show=cpu,disk'), /^tare: cannot use --show=cpu,disk: it is not a list of cpu, memory, io/)
   assert.match(error('--show=cpu', '--sort=io'), /^tare: cannot use --sort=io: --show leaves that out\n$/)
+})
+
+test('what this host has no hierarchy for is one error', { skip: NO_OTHER_MOUNTS }, () => {
+  const without = (hierarchies: string, ...args: readonly string[]): string => {
+    const script = `umount ${hierarchies} && exec "$@"`
+    const command = ['-m', 'sh', '-c', script, 'sh', process.execPath, ...NODE_ARGS, 'cgroup', 'top', ...args]
+    const { status, stdout, stderr } = spawnSync('unshare', command, { encoding: 'utf8' })
+    assert.deepEqual({ status, stdout }, { status: 125, stdout: '' })
+    return stderr
+  }
+  const mounts = layout.hierarchies.map(({ mountPoint }) => mountPoint)
+  assert.match(without(mounts.join(' ')), /^tare: cannot find cgroup \/: no cgroup hierarchy is mounted here\n/)
+  const io = hierarchyOf(layout, 'io')
+  if (io?.version !== 1) return
+  assert.match(
+    without(io.mountPoint, '--show=io'),
+    /^tare: cannot read the io of cgroups: no mounted cgroup hierarchy has the io controller\n/,
+  )
 })
 
 test('in a terminal it draws, follows the size and the keys, and q gives the screen back', terminal, async (t) => {
