@@ -15,6 +15,9 @@ type FailOn = keyof typeof FAIL_ON
 
 const isFailOn = (text: string): text is FailOn => Object.hasOwn(FAIL_ON, text)
 
+/** A number is a process; everything else a container's name or id: one of digits alone is hardly met with. */
+const targetOf = (word: string): number | string => (/^\d{1,10}$/.test(word) ? parsePid(word) : word)
+
 const isWall = (text: string): text is (typeof WALLS)[number] => WALLS.some((wall) => wall === text)
 
 export const audit: Command = command({
@@ -26,6 +29,9 @@ export const audit: Command = command({
     'disturb or use up what belongs to the host; "open" for a way out; "unknown" where that can\'t be seen from outside, ' +
     'which never counts as holding.\n\n' +
     `The walls are ${WALLS.map((wall) => `${wall} (${WALL_TITLES[wall]})`).join(', ')}.\n\n` +
+    'A container is given by the id of any process in it, or by the name or id that "tare ps" knows it by. Of one of ' +
+    "Tare's own, the program is looked at, and not the PID 1 beside it; and it is held against what it was promised when it " +
+    'was started: each promise is kept, broken, or unknown.\n\n' +
     'The host is what PID 1 sees here. Without the right to look into PID 1 it is what tare itself sees.',
   options: [
     {
@@ -45,14 +51,15 @@ export const audit: Command = command({
     {
       long: 'json',
       description:
-        'Prints JSON: a list of { pid, name, command, verdict, findings }; a finding is { id, wall, state, severity, found, why, remedy }.',
+        'Prints JSON: a list of { pid, name, command, verdict, findings, container }; a finding is { id, wall, state, severity, ' +
+        'found, why, remedy }; container, for those of Tare, is { init, promises }, and a promise { wall, promised, found, kept }.',
     },
   ],
-  operands: [{ name: 'PID', isProcess: true, repeatable: true }],
+  operands: [{ name: 'PID|CONTAINER', isProcess: true, repeatable: true }],
   examples: [
     { description: 'what contains a process', command: 'tare audit 1234' },
     { description: 'all of it, with notes and what holds', command: 'tare audit -v 1234' },
-    { description: 'a container of docker', command: "tare audit $(docker inspect -f '{{.State.Pid}}' web)" },
+    { description: 'a container of docker or podman, by its id as "tare ps" shows it', command: 'tare audit 4f5e1d0c' },
     { description: 'whether a script should go on', command: 'tare audit --fail-on=escape 1234 || exit 1' },
     {
       description: 'only what is open',
@@ -69,7 +76,7 @@ export const audit: Command = command({
     const failOn = options['fail-on'] ?? 'weakness'
     const from = FAIL_ON[isFailOn(failOn) ? failOn : 'weakness']
     // All are read before one is shown: if one has ended, nothing is half said.
-    const audits = operands.map((word) => parsePid(word)).map((pid) => auditProcess(pid, { except }))
+    const audits = operands.map(targetOf).map((target) => auditProcess(target, { except }))
     if (options.json === true) terminal.print(jsonText(audits))
     else terminal.print(audits.map((each) => auditText(each, terminal, options.verbose === true)).join('\n'))
     const status = Math.max(...audits.map(({ verdict }) => STATUS[verdict]))

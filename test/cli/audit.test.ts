@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isRoot, NOBODY, NO_CONTAINERS, startTare, tare } from './tare.ts'
@@ -52,12 +53,28 @@ test('the exit status is the verdict', { skip: needsRoot || NO_CONTAINERS }, asy
   assert.equal(tare(['audit', '--fail-on=never', String(process.pid)]).status, 0)
 })
 
+test(
+  'a container by the id that its control group has, promised and found',
+  { skip: needsRoot || NO_CONTAINERS },
+  async () => {
+    await inContainer(['--memory=64m'], (pid) => {
+      const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'ascii')
+      const id = /\/tare\/([0-9a-f]{12})\.\d+$/m.exec(cgroup)?.[1] ?? ''
+      const { stdout } = tare(['audit', id.slice(0, 8)])
+      assert.match(stdout, new RegExp(`^process ${pid}: sh `))
+      assert.match(stdout, /\nWALL +PROMISE +PROMISED +FOUND\nnamespaces +kept +its own cgroup, /)
+      assert.match(stdout, /\nlimits +kept +memory: 64MiB +64MiB\n/)
+      assert.doesNotMatch(stdout, / broken /)
+    })
+  },
+)
+
 test('JSON has all that was found', () => {
   const { status, stdout } = tare(['audit', '--json', '--fail-on=never', String(process.pid)])
   assert.equal(status, 0)
   const [found, ...more]: Record<string, unknown>[] = JSON.parse(stdout)
   assert.deepEqual(more, [])
-  assert.deepEqual(Object.keys(found ?? {}), ['pid', 'name', 'command', 'verdict', 'findings'])
+  assert.deepEqual(Object.keys(found ?? {}), ['pid', 'name', 'command', 'verdict', 'findings', 'container'])
   assert.equal(found?.['pid'], process.pid)
 })
 
@@ -77,11 +94,13 @@ test('an ordinary user audits its own processes, and no others', { skip: needsRo
 test('bad input is one clear error', () => {
   const gone = spawnSync('true').pid
   for (const [words, message] of [
-    [['nginx'], /cannot use "nginx": it is no process id\n/],
+    [['nginx'], /cannot audit "nginx": no container of that name or id is running\n.*tare ps/],
+    [['99999999999'], /cannot audit "99999999999": no container/],
+    [['4194305'], /cannot use "4194305": it is no process id\n/],
     [['0'], /cannot use "0": it is no process id\n/],
     [[String(gone)], /cannot audit process \d+: ESRCH \(no such process\)\n/],
     [[String(process.pid), String(gone)], /cannot audit process \d+: ESRCH \(no such process\)\n/],
-    [[], /PID is missing/],
+    [[], /PID\|CONTAINER is missing/],
     [['--except=walls', '1'], /there is no such choice/],
     [['--fail-on=weaknes', '1'], /Did you mean weakness\?/],
   ] as const) {

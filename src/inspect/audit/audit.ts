@@ -28,6 +28,7 @@ import { auditSockets } from './sockets.ts'
 import type { Subject } from './subject.ts'
 import { readSubject } from './subject.ts'
 import { findTareContainer, programOf } from './tare-container.ts'
+import { leaderOf } from './target.ts'
 import { auditTerminal } from './terminal.ts'
 
 /** What contains a process, as the kernel tells it. */
@@ -40,12 +41,16 @@ export interface Audit {
   readonly verdict: Verdict
   /** In the order of the walls. */
   readonly findings: readonly Finding[]
-  /** Of a container of Tare's: its PID 1, as the host counts, and what it was promised beside what was found. */
-  readonly container?: {
-    readonly init: number
-    /** Undefined where what it was promised isn't to be found. */
-    readonly promises: readonly PromiseCheck[] | undefined
-  }
+  /** The container of Tare's that it is in. */
+  readonly container: PromisedContainer | undefined
+}
+
+/** A container of Tare's, beside what it was promised. */
+export interface PromisedContainer {
+  /** Its PID 1, as the host counts. */
+  readonly init: number
+  /** What was promised and what was found; undefined where what was promised isn't to be found. */
+  readonly promises: readonly PromiseCheck[] | undefined
 }
 
 /** A container of this process: `audit` holds it against what it was promised. */
@@ -109,7 +114,7 @@ const checkContainer = (
   subject: Subject,
   layout: CgroupLayout,
   given: AuditedContainer | undefined,
-): NonNullable<Audit['container']> | undefined => {
+): PromisedContainer | undefined => {
   const known = given === undefined ? findTareContainer(subject.pid) : { init: given.pid, promised: given.promised }
   if (known === undefined) return undefined
   const { init, promised } = known
@@ -140,7 +145,7 @@ const auditOn = (
     command: subject.command,
     verdict: verdictOf(findings),
     findings,
-    ...(container === undefined ? {} : { container }),
+    container,
   }
 }
 
@@ -151,8 +156,9 @@ const auditOn = (
  *
  * A container of Tare's is held against what it was promised, too. Of its own PID 1 the program beside it is looked at.
  *
- * @param target a process id, or a container of this process.
- * @throws InputError for what is no process id; TareError where there is no such process, it ends meanwhile, or this
+ * @param target a process id; the name or id of a running container, whoever made it, or how the id begins; or a
+ * container of this process.
+ * @throws InputError for what is no process id, and a name that not just one container has; TareError where there is no such process, it ends meanwhile, or this
  * user may not look into it.
  *
  * @example
@@ -161,9 +167,9 @@ const auditOn = (
  * for (const { wall, found, remedy } of findings.filter(({ state }) => state === 'open')) console.log(wall, found, remedy)
  * ```
  */
-export const audit = (target: number | AuditedContainer, options: AuditOptions = {}): Audit => {
-  const given = typeof target === 'number' ? undefined : target
-  const pid = typeof target === 'number' ? target : target.pid
+export const audit = (target: number | string | AuditedContainer, options: AuditOptions = {}): Audit => {
+  const given = typeof target === 'object' ? target : undefined
+  const pid = typeof target === 'object' ? target.pid : typeof target === 'string' ? leaderOf(target) : target
   if (!Number.isInteger(pid) || pid < 1)
     throw new InputError({ operation: 'audit', target: String(pid), reason: 'it is no process id' })
   const host = readHostView()

@@ -52,13 +52,13 @@ export interface Finding {
   /** `unknown`: can't be seen from outside, or may not be seen by this user; `found` says why. */
   readonly state: 'holds' | 'open' | 'partial' | 'unknown'
   /** Of what is open, or open in part. */
-  readonly severity?: Severity
+  readonly severity: Severity | undefined
   /** What was found: a few words without a full stop. */
   readonly found: string
   /** Why it matters, and how it leads out: one sentence. */
-  readonly why?: string
+  readonly why: string | undefined
   /** What closes it: one sentence, with options of `tare run` and docker. */
-  readonly remedy?: string
+  readonly remedy: string | undefined
 }
 
 /** What {@link open} and {@link partial} say besides what was found. */
@@ -67,6 +67,8 @@ interface Opening {
   readonly why: string
   readonly remedy: string
 }
+
+const NOTHING = { severity: undefined, why: undefined, remedy: undefined }
 
 /** Findings of one wall. */
 export class Findings {
@@ -78,7 +80,7 @@ export class Findings {
   }
 
   holds(id: string, found: string): void {
-    this.list.push({ id, wall: this.wall, state: 'holds', found })
+    this.list.push({ id, wall: this.wall, state: 'holds', found, ...NOTHING })
   }
 
   open(id: string, found: string, opening: Opening): void {
@@ -90,7 +92,7 @@ export class Findings {
   }
 
   unknown(id: string, found: string): void {
-    this.list.push({ id, wall: this.wall, state: 'unknown', found })
+    this.list.push({ id, wall: this.wall, state: 'unknown', found, ...NOTHING })
   }
 }
 
