@@ -102,7 +102,7 @@ const verdictText = ({ verdict, findings }: Audit, style: Style): string => {
 /** What was promised and what was found, side by side. */
 const promisesText = ({ container }: Audit, { style, lineWidth }: Terminal): string => {
   if (container === undefined) return ''
-  if (container.promises === undefined) return '\nwhat it was promised is not to be found: its plan is one of several\n'
+  if (container.promises === undefined) return '\nwhat it was promised is not to be found, or may not be read\n'
   const rows = container.promises.map(({ wall, promised, found, kept }) => {
     const [text, paint] =
       kept === undefined ? ['unknown', style.dim] : kept ? ['kept', style.green] : ['broken', style.red]
@@ -120,7 +120,7 @@ const header = ({ pid, name, command, container }: Audit): string => {
   const of =
     container === undefined || container.init === pid
       ? ''
-      : `, in the container of Tare whose PID 1 is ${container.init}`
+      : `, in the container of Tare that process ${container.init} keeps`
   return `process ${pid}: ${shown === '' ? printable(name) : shown}${of}`
 }
 

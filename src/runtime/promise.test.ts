@@ -26,12 +26,11 @@ const promises = fc.record<Promised, keyof Promised>(
     memory: fc.nat(),
     pids: fc.nat(),
     cpus: fc.nat(),
-    init: fc.boolean(),
   },
   {
     requiredKeys: [
       'namespaces', 'permitted', 'bounding', 'noNewPrivileges', 'filter', 'readOnlyRoot', 'mounts', 'hidden', 'readOnly',
-      'devices', 'init',
+      'devices',
     ],
   },
 ) // prettier-ignore

@@ -43,8 +43,6 @@ export interface Promised {
   readonly pids?: number
   /** Processors. */
   readonly cpus?: number
-  /** Whether there is a PID 1 of Tare's own beside its program. */
-  readonly init: boolean
 }
 
 const OPTIONS: readonly (readonly [attribute: number, option: string])[] = [
@@ -102,7 +100,6 @@ export const promiseOf = (spec: ContainerSpec): Promised => {
     readOnly: spec.readonlyPaths,
     devices: spec.devices.map(({ path }) => path),
     ...limitsOf(spec),
-    init: process.init || process.args.length === 0,
   }
 }
 
@@ -153,7 +150,6 @@ const SHAPE: Readonly<Record<keyof Promised, (value: unknown) => boolean>> = {
   memory: isAbsentOr('number'),
   pids: isAbsentOr('number'),
   cpus: isAbsentOr('number'),
-  init: is('boolean'),
 }
 
 const isPromised = (value: unknown): value is Promised =>

@@ -8,15 +8,15 @@ import { isRoot, NOBODY, NO_CONTAINERS, startTare, tare } from './tare.ts'
 
 const needsRoot = isRoot ? false : 'needs root'
 
-/** Calls `look` with the pid of what runs in a container of `tare run`. */
+/** Calls `look` with the pid of PID 1 of a container of `tare run`. */
 const inContainer = async (options: readonly string[], look: (pid: number) => void): Promise<void> => {
   const child = startTare(
-    ['run', '--init=false', ...options, 'sh', '-c', 'echo ready; sleep 1000; true'],
+    ['run', ...options, 'sh', '-c', 'echo ready; sleep 1000; true'],
     ['ignore', 'pipe', 'inherit'],
   )
   const closed = once(child, 'close')
   await once(child.stdout ?? child, 'data')
-  // Its only child is the container's PID 1, which without --init is the program.
+  // Its only child is the container's PID 1.
   const found = spawnSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })
   const pid = Number(found.stdout.trim())
   try {
@@ -37,7 +37,10 @@ test('the exit status is the verdict', { skip: needsRoot || NO_CONTAINERS }, asy
   })
   await inContainer([], (pid) => {
     const { status, stdout } = tare(['audit', String(pid)])
-    assert.match(stdout, /^process \d+: sh -c echo ready; sleep 1000; true\n\nWALL +STATE +FOUND\n/)
+    assert.match(
+      stdout,
+      /^process \d+: sh -c echo ready; sleep 1000; true, in the container of Tare that process \d+ keeps\n\nWALL +STATE +FOUND\n/,
+    )
     assert.match(stdout, /\nlimits +weak +no limit on memory, and 1 more\n/)
     assert.match(stdout, /\nWEAKNESSES\n {2}limits: no limit on memory\n/)
     assert.match(stdout, /\nverdict: contained, with gaps \(2 weaknesses, /)
@@ -58,10 +61,11 @@ test(
   { skip: needsRoot || NO_CONTAINERS },
   async () => {
     await inContainer(['--memory=64m'], (pid) => {
-      const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'ascii')
+      const program = readFileSync(`/proc/${pid}/task/${pid}/children`, 'ascii').trim()
+      const cgroup = readFileSync(`/proc/${program}/cgroup`, 'ascii')
       const id = /\/tare\/([0-9a-f]{12})\.\d+$/m.exec(cgroup)?.[1] ?? ''
       const { stdout } = tare(['audit', id.slice(0, 8)])
-      assert.match(stdout, new RegExp(`^process ${pid}: sh `))
+      assert.match(stdout, new RegExp(`^process ${program}: sh `))
       assert.match(stdout, /\nWALL +PROMISE +PROMISED +FOUND\nnamespaces +kept +its own cgroup, /)
       assert.match(stdout, /\nlimits +kept +memory: 64MiB +64MiB\n/)
       assert.doesNotMatch(stdout, / broken /)

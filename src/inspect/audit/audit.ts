@@ -47,7 +47,7 @@ export interface Audit {
 
 /** A container of Tare's, beside what it was promised. */
 export interface PromisedContainer {
-  /** Its PID 1, as the host counts. */
+  /** The process of Tare's with which it ends: its PID 1, or the one around where the program is PID 1 itself. */
   readonly init: number
   /** What was promised and what was found; undefined where what was promised isn't to be found. */
   readonly promises: readonly PromiseCheck[] | undefined
@@ -118,8 +118,7 @@ const checkContainer = (
   const known = given === undefined ? findTareContainer(subject.pid) : { init: given.pid, promised: given.promised }
   if (known === undefined) return undefined
   const { init, promised } = known
-  const promises =
-    promised === undefined ? undefined : checkPromises(subject, layout, promised, init === subject.pid && promised.init)
+  const promises = promised === undefined ? undefined : checkPromises(subject, layout, promised, init === subject.pid)
   return { init, promises }
 }
 

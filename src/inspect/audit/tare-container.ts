@@ -20,9 +20,9 @@ const MOST = 16_384
 
 /** A container that Tare has started. */
 export interface TareContainer {
-  /** Its PID 1. */
+  /** The process of Tare's with which it ends: its PID 1, or the one around where the program is PID 1 itself. */
   readonly init: number
-  /** What it was promised; undefined where the process that started it keeps no plan that PID 1 has mapped. */
+  /** What it was promised; undefined where its plan is not to be found, or may not be read. */
   readonly promised: Promised | undefined
 }
 
@@ -59,36 +59,32 @@ const childrenOf = (pid: number): readonly number[] =>
 
 const pidNamespaceOf = (pid: number): string | undefined => withProcess(pid, (files) => files.link('ns/pid'))
 
-const isFirst = (status: ProcessStatus | undefined): boolean =>
-  status !== undefined && status.pids.length > 1 && status.pids.at(-1) === 1
-
 const isStage = (pid: number): boolean => withProcess(pid, (files) => files.link('exe')) === STAGE
 
-/** A program that is PID 1 itself has Tare's PID 1 above it, in the pid namespace around its own. */
-const outermost = (first: number, parent: number): { readonly init: number; readonly owner: number } => {
-  const above = statusOf(parent)
-  return above !== undefined && isFirst(above) && isStage(parent)
-    ? { init: parent, owner: above.ppid }
-    : { init: first, owner: parent }
-}
+/** Whether a process is the stage as PID 1 of a container, or around it, with which the container ends. */
+const isKeeper = (pid: number): boolean => statusOf(pid)?.pids.at(-1) === 1 && isStage(pid)
+
+/** Whether a keeper's container has this pid namespace: its own, or that of the program which is PID 1 itself. */
+const keeps = (keeper: number, namespace: string | undefined): boolean =>
+  [keeper, ...childrenOf(keeper)].some((pid) => pidNamespaceOf(pid) === namespace)
 
 /**
- * PID 1 of the pid namespace of a process: above it, or, where it was started from outside, beside what started it.
- * Undefined where that is the host's, or can't be found.
+ * What Tare has put above a process; or, above one that was started from outside, beside it. Undefined where there is
+ * none.
  */
-const findInit = (pid: number): { readonly init: number; readonly owner: number } | undefined => {
-  const own = pidNamespaceOf(pid)
+const findKeeper = (pid: number): number | undefined => {
   let at = pid
   let status = statusOf(at)
   while (status !== undefined && status.pids.length > 1) {
-    if (isFirst(status)) return outermost(at, status.ppid)
-    if (pidNamespaceOf(status.ppid) !== own) {
-      const owner = status.ppid
-      const init = childrenOf(owner).find((child) => isFirst(statusOf(child)) && pidNamespaceOf(child) === own)
-      return init === undefined ? undefined : { init, owner }
+    if (isKeeper(at)) return at
+    const parent = statusOf(status.ppid)
+    if (parent !== undefined && parent.pids.length < status.pids.length) {
+      const own = pidNamespaceOf(at)
+      const beside = childrenOf(parent.pid).find((child) => child !== at && isKeeper(child) && keeps(child, own))
+      if (beside !== undefined) return beside
     }
     at = status.ppid
-    status = statusOf(at)
+    status = parent
   }
   return undefined
 }
@@ -138,17 +134,15 @@ const plansOf = (pid: number): readonly Plan[] =>
 
 /**
  * The container of Tare's that a process is in; undefined if it is in none. What it was promised stands in its plan, in
- * memory that the process which started it keeps. A process could make up such memory: what is promised is only ever
- * held against what is found, and never believed.
+ * memory that its PID 1 has mapped, and that the process which started it keeps. A process could make up such memory:
+ * what is promised is only ever held against what is found, and never believed.
  */
 export const findTareContainer = (pid: number): TareContainer | undefined => {
-  const found = findInit(pid)
-  if (found === undefined) return undefined
-  const { init, owner } = found
-  const plans = plansOf(owner)
-  if (plans.length === 0) return undefined
+  const init = findKeeper(pid)
+  const owner = init === undefined ? undefined : statusOf(init)?.ppid
+  if (init === undefined || owner === undefined) return undefined
   const mapped = mappedPlans(init)
-  return { init, promised: plans.find(({ inode }) => mapped.includes(inode))?.promised }
+  return { init, promised: plansOf(owner).find(({ inode }) => mapped.includes(inode))?.promised }
 }
 
 /**
