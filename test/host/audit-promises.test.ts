@@ -20,9 +20,12 @@ const skip = lacksRoot() ?? lacksProgram('nsenter') ?? false
 
 const LIMITED = { memory: '64MiB', pids: 20, cpus: 0.5 } as const
 
+/** Waits without a program that has yet to be started: by then it may be out of sight. */
+const WAIT = 'mkfifo /tmp/f && echo ready && read x </tmp/f'
+
 /** Calls `look` with the pid of PID 1 of a container. */
 const withContainer = async (options: RunOptions, look: (pid: number) => Promise<void> | void): Promise<void> => {
-  const program = run(['sh', '-c', 'echo ready; sleep 1000; true'], options)
+  const program = run(['sh', '-c', WAIT], options)
   try {
     await said(program, 'ready')
     await look(program.pid ?? 0)
