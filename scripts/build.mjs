@@ -53,31 +53,47 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
   }
 }
 
+/** Both lie as deep as dist/src/linux, from where the addon is looked for. */
 const code = join(root, 'dist', 'cli', 'code')
+const library = join(root, 'dist', 'lib', 'es')
 const caches = join(build, 'code')
 
-/** The command line in a few files, of which each command loads what it needs: faster than a hundred modules. */
-const bundle = async () => {
+/** Puts modules that tsc has built into a few files: loading those is many times faster than loading hundreds. */
+const bundle = async (folder, input, options, plugins = []) => {
   const { rollup } = await import('rollup')
   const made = await rollup({
-    input: join(root, 'dist/src/cli/main.js'),
+    input,
+    plugins,
     external: /^node:/,
     treeshake: { moduleSideEffects: false },
-    plugins: [{ name: 'import.meta.url', resolveImportMeta: () => '__filename' }],
     onLog: (level, log, handle) => {
       // What tsc writes for "using" asks for "this", and knows that there may be none.
       if (log.code !== 'THIS_IS_UNDEFINED') handle(level === 'warn' ? 'error' : level, log)
     },
   })
-  const { output } = await made.generate({ format: 'cjs', dynamicImportInCjs: false, chunkFileNames: '[name].js' })
-  rmSync(code, { recursive: true, force: true })
-  mkdirSync(code, { recursive: true })
+  const { output } = await made.generate({ ...options, chunkFileNames: '[name].js' })
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
   for (const { fileName, code: text } of output) {
     // The first line names a file by its content.
     const name = createHash('sha256').update(text).digest('hex').slice(0, 16)
-    writeFileSync(join(code, fileName), `// ${name}\n${text}`)
+    writeFileSync(join(folder, fileName), `// ${name}\n${text}`)
   }
 }
+
+/** The command line, of which each command loads what it needs. In CommonJS: with that V8 takes code it made before. */
+const bundleCommands = () =>
+  bundle(code, join(root, 'dist/src/cli/main.js'), { format: 'cjs', dynamicImportInCjs: false }, [
+    { name: 'import.meta.url', resolveImportMeta: () => '__filename' },
+  ])
+
+/** What programs import: the two faces of the package, and what they share. */
+const bundleLibrary = () =>
+  bundle(
+    library,
+    { index: join(root, 'dist/src/index.js'), linux: join(root, 'dist/src/linux/index.js') },
+    { format: 'es' },
+  )
 
 /** What this V8 makes of the command line, kept beside the addon (scripts/code-cache.mjs). */
 const codeCache = () => {
@@ -90,7 +106,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   native()
   if (process.argv[2] !== 'native') {
     run(join(root, 'node_modules/.bin/tsc'), [])
-    await bundle()
+    await bundleCommands()
+    await bundleLibrary()
   }
   if (existsSync(code)) codeCache()
 }

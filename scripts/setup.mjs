@@ -9,7 +9,7 @@ const stamp = join(root, 'build', '.stamp')
 
 /** All that the build reads, and what it must have left. */
 const SOURCES = ['src', 'test', 'bench', 'native', 'scripts/build.mjs', 'tsconfig.json', 'package-lock.json']
-const PRODUCTS = ['build/stage', 'build/tare.node', 'dist/src', 'dist/cli/code']
+const PRODUCTS = ['build/stage', 'build/tare.node', 'dist/src', 'dist/cli/code', 'dist/lib/es']
 
 const say = (text) => process.stderr.write(`${text}\n`)
 
