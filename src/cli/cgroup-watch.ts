@@ -38,7 +38,7 @@ const countOf = (text: string | undefined): number => {
 }
 
 /** Says what is missing; pressure that was asked for by name must not be. */
-const say = (
+const tellMissing = (
   event: Extract<CgroupEvent, { readonly kind: 'watching' }>,
   group: string,
   asked: boolean,
@@ -99,7 +99,7 @@ export const cgroupWatch: Command = command({
     try {
       let left = countOf(options.count)
       for await (const event of cgroupEvents(group, { pressure, thresholds, signal })) {
-        if (event.kind === 'watching') say(event, group, options.pressure.length > 0, terminal)
+        if (event.kind === 'watching') tellMissing(event, group, options.pressure.length > 0, terminal)
         else left -= 1
         const line = options.json === true ? JSON.stringify(event, nullable) : eventLine(event, group, terminal.style)
         terminal.print(`${line}\n`)

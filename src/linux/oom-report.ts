@@ -51,6 +51,8 @@ export class OomReader {
     const killed = KILLED.exec(message)?.groups
     if (killed === undefined) return undefined
     const pid = Number(killed['pid'])
+    // Where the whole group goes, the process that was chosen first is among those that follow, once more.
+    if (this.#wholeGroup !== undefined && this.#report?.pid === pid) return undefined
     const known = this.#report?.pid === pid ? this.#report : undefined
     return {
       pid,
