@@ -110,10 +110,12 @@ const requireTarget = (target: Target | undefined, what: string): Target => {
 }
 
 /** Kinds of the target in which it differs from this process. */
-const differing = ({ pid }: Target): readonly NamespaceKind[] =>
+const differing = ({ pid, name }: Target): readonly NamespaceKind[] =>
   NAMESPACE_KINDS.filter((kind) => {
-    const theirs = readNamespace(pid, kind)
-    return theirs !== undefined && theirs.inode !== readNamespace('self', kind)?.inode
+    const [theirs, ours] = [readNamespace(pid, kind), readNamespace('self', kind)]
+    // Every process has one of each kind that there is, until it ends: then it has none, before its number goes too.
+    if (theirs === undefined && ours !== undefined) throw gone(name)
+    return theirs?.inode !== ours?.inode
   })
 
 /** The kinds that are wanted of the target. The user namespace that one is in already can't be entered (setns(2)). */
@@ -205,7 +207,7 @@ const openDirectory = (
   const of = typeof given === 'string' ? given : `the ${what} of ${process?.name}`
   const hints = {
     EACCES: 'The process belongs to another user: that takes CAP_SYS_PTRACE in its user namespace.',
-    ENOENT: 'It must exist.',
+    ENOENT: given === true ? GONE : 'It must exist.',
   }
   const flags = O_DIRECTORY | O_CLOEXEC | (typeof given === 'string' ? O_RDONLY : O_PATH)
   const fd = descriptors.add(

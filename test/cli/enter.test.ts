@@ -218,6 +218,23 @@ test('what can not be entered is told in one error', user, async () => {
   }
 })
 
+test('a process that has ended, but was not waited for, has nothing that could be entered', user, async () => {
+  // It ends, and its parent has become a program that doesn't know of it.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  started.push(parent)
+  const [said]: unknown[] = await once(parent.stdout, 'data')
+  const pid = String(said).trim()
+  for (let round = 0; !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')); round++) {
+    assert.ok(round < 100)
+    await sleep(20)
+  }
+  for (const option of ['-a', '-n', '-r', '-w']) {
+    const { status, stderr } = tare(['enter', '-t', pid, option, 'true'])
+    assert.equal(status, 125, option)
+    assert.match(stderr, /^tare: cannot .* process \d+: (?:ESRCH|ENOENT) .*\nIt has ended\./, option)
+  }
+})
+
 test('whose namespaces they are decides who enters, and the error says so', root, async () => {
   const pid = await target({})
   const { status, stderr } = tare(['enter', '-t', pid, '-n', 'true'], asUser)
