@@ -219,8 +219,8 @@ test('what can not be entered is told in one error', user, async () => {
 })
 
 test('a process that has ended, but was not waited for, has nothing that could be entered', user, async () => {
-  // It ends, and its parent has become a program that doesn't know of it.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const script = 'import os, time\npid = os.fork()\nif pid == 0: os._exit(0)\nprint(pid, flush=True)\ntime.sleep(60)'
+  const parent = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   started.push(parent)
   const [said]: unknown[] = await once(parent.stdout, 'data')
   const pid = String(said).trim()
