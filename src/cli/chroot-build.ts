@@ -158,7 +158,7 @@ export const chrootBuild: Command = command({
       long: 'root',
       argument: 'DIR',
       description:
-        'Takes everything from this directory as if it were the root of the host: another distribution, an image.',
+        'Takes everything, programs and what is included, from this directory as if it were the root of the host: another distribution, an image.',
     },
     { long: 'dry-run', short: 'n', description: 'Prints what would be there, and builds nothing.' },
     { long: 'quiet', short: 'q', description: 'Prints no table, only the totals.' },

@@ -208,6 +208,28 @@ test('root gets out of a chroot, and not out of a pivot', needs('perl'), () => {
   assert.equal(runIn(['--pivot', jail, 'perl', '/script']), 'in')
 })
 
+test(
+  "an ordinary user's programs are those that it may read, and its roots where it may write",
+  needs('bash', 'setpriv'),
+  () => {
+    const closed = join(base, 'closed')
+    execFileSync('cp', ['/usr/bin/env', closed])
+    chmodSync(closed, 0o711)
+    const as = { as: NOBODY, cwd: '/' }
+    for (const [args, message] of [
+      [
+        ['-o', join(base, 'never'), closed],
+        /^tare: cannot read .*\/closed: EACCES .*\nThis user may not read it: run as one who may\.\n$/,
+      ],
+      [['-o', '/usr/never', 'bash'], /^tare: cannot build \/usr\/never: EACCES .*\nThis user may not write there: /],
+    ] as const) {
+      const { status, stdout, stderr } = call(['build', ...args], as)
+      assert.match(stderr, message)
+      assert.deepEqual([status, stdout], [125, ''])
+    }
+  },
+)
+
 test('mounts: what is bound, also read-only, and who is in it', needs('bash'), () => {
   const jail = build('mounts', ['bash', 'ls', 'chroot', '--etc', '--account', 'nobody'], {
     env: { PATH: `${env.PATH}` },

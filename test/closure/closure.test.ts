@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { InputError } from '../../src/linux/error.ts'
 import type { ClosureOptions } from '../../src/rootfs/closure/closure.ts'
 import { closure } from '../../src/rootfs/closure/closure.ts'
 import { matchesPath, matchGlob } from '../../src/rootfs/closure/glob.ts'
@@ -217,6 +219,21 @@ test('an include in words', () => {
   assert.deepEqual(parseInclude('a:b'), { source: 'a:b' })
   assert.deepEqual(parseInclude('a:b:/c'), { source: 'a:b', target: '/c' })
   assert.throws(() => parseInclude(''), /that is no path/)
+})
+
+test('any pattern is one, or refused', () => {
+  const tree = new Tree(makeTree({ '/d/x': '' }))
+  const piece = fc.constantFrom('*', '?', '[', ']', '!', '^', '-', '\\', 'x', '.', '(', '{', '$', '/', '|', 'ä')
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      try {
+        matchGlob(tree, `/${pieces.join('')}`)
+      } catch (error) {
+        assert.ok(error instanceof InputError, String(error))
+      }
+    }),
+    { numRuns: 2000 },
+  )
 })
 
 test('patterns, as a shell has them', () => {

@@ -93,6 +93,23 @@ test('links stay links, names of one file stay names of one, holes stay holes', 
   assert.deepEqual(readFileSync(join(path, 'data/sparse')), readFileSync(join(from, 'sparse')))
 })
 
+test('access control lists are kept', async (t) => {
+  const lack = lacksProgram('setfacl', 'getfacl')
+  if (lack !== undefined) return t.skip(lack)
+  nothingLeft(t)
+  const from = scratch()
+  writeFileSync(join(from, 'file'), 'x')
+  mkdirSync(join(from, 'directory'))
+  execFileSync('setfacl', ['-m', 'u:4321:rw', join(from, 'file')])
+  execFileSync('setfacl', ['-d', '-m', 'g:5432:rx', join(from, 'directory')])
+  const { path, warnings } = await buildRoot(including(from), { output: join(scratch(), 'root') })
+  const lists = (at: string): string =>
+    execFileSync('getfacl', ['-n', '--omit-header', 'file', 'directory'], { cwd: at, encoding: 'utf8' })
+  assert.match(lists(from), /user:4321:rw-[^]*default:group:5432:r-x/)
+  assert.equal(lists(join(path, 'data')), lists(from))
+  assert.deepEqual(warnings, [])
+})
+
 test('the umask of who builds it makes no difference', async (t) => {
   nothingLeft(t)
   const from = scratch()
@@ -200,7 +217,7 @@ test('what is in the way is said, and left alone', async (t) => {
   )
   await refused('', /^cannot build "": that is no path/)
   await refused('/proc', /^cannot build \/proc: something is mounted at \/proc\n/)
-  await refused('/proc/root-of-mine', /^cannot make \/proc\/.*: ENOENT/)
+  await refused('/proc/root-of-mine', /^cannot build \/proc\/root-of-mine: ENOENT/)
   assert.deepEqual(readdirSync(at), ['full'])
 })
 

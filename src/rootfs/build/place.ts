@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, realpathSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ERRNO } from '../../linux/errno.ts'
 import { InputError, TareError } from '../../linux/error.ts'
@@ -102,7 +102,7 @@ export class Workshop {
     removeStale(dirname(place.path), prefix)
     for (let attempt = 1; ; attempt++) {
       this.path = join(dirname(place.path), `${prefix}${randomBytes(6).toString('hex')}`)
-      const fd = makeLocked(this.path)
+      const fd = makeLocked(this.path, place.path)
       if (fd !== undefined) {
         this.#fd = fd
         return
@@ -139,12 +139,12 @@ export class Workshop {
 }
 
 /** Undefined where somebody took it for a stale one in between. */
-const makeLocked = (path: string): number | undefined => {
+const makeLocked = (path: string, output: string): number | undefined => {
   try {
     // Nobody else is to enter before it is complete.
     mkdirSync(path, { mode: 0o700 })
   } catch (error) {
-    throw fromNodeError(error, 'make', path, HINTS)
+    throw fromNodeError(error, 'build', output, HINTS)
   }
   const fd = openDirectory(path)
   if (fd !== undefined && lock(fd) && existsSync(path)) return fd
@@ -161,13 +161,24 @@ const openDirectory = (path: string): number | undefined => {
   }
 }
 
+/** Names in a directory; none where this user may make some, and not see them. */
+const visibleNames = (directory: string): readonly string[] => {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (codeOf(error) === 'EACCES') return []
+    throw fromNodeError(error, 'list', directory, HINTS)
+  }
+}
+
+/** Removes what this user has begun there and never finished. */
 const removeStale = (directory: string, prefix: string): void => {
-  for (const name of listNames(directory).filter((each) => each.startsWith(prefix))) {
+  for (const name of visibleNames(directory).filter((each) => each.startsWith(prefix))) {
     const path = join(directory, name)
     const fd = openDirectory(path)
     if (fd === undefined) continue
     try {
-      if (lock(fd)) removeTree(path)
+      if (fstatSync(fd).uid === process.geteuid?.() && lock(fd)) removeTree(path)
     } finally {
       closeSync(fd)
     }
