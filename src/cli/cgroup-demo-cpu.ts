@@ -8,7 +8,7 @@ import type { Chapter, Phase, Stage } from './cgroup-demo-stage.ts'
 const HOG = 'ulimit -t 20; while :; do :; done'
 
 const CONTROLLERS = ['cpu', 'cpuacct']
-const QUOTA = 20
+const QUOTA = 10
 const WEIGHTS = [100, 300] as const
 
 const percent = (value: number): string => `${Math.round(value)}%`
@@ -50,11 +50,11 @@ const pin = async (group: Cgroup, processor: number): Promise<void> => {
 export const CPU: Chapter = {
   id: 'cpu',
   title: 'Processor time: a hog held to a share',
-  text: 'A loop without end takes a whole processor. With a quota the kernel lets the group run for 20 ms of every 100 ms and holds it back for the rest. A weight is softer: it counts only when somebody else wants the same processor, and then 100 against 300 is a quarter.',
+  text: 'A loop without end takes a whole processor. With a quota the kernel lets the group run for 10 ms of every 100 ms and holds it back for the rest. A weight is softer: it counts only when somebody else wants the same processor, and then 100 against 300 is a quarter.',
   commands: [
     'tare cgroup create /demo',
     `tare cgroup run /demo -- sh -c 'while :; do :; done'`,
-    'tare cgroup set /demo cpus=0.2',
+    'tare cgroup set /demo cpus=0.1',
     'tare cgroup set /demo cpus=max cpu-weight=100',
   ],
   controllers: CONTROLLERS,
@@ -63,7 +63,7 @@ export const CPU: Chapter = {
     stage.load(group, HOG)
     const free = await measure(stage, group, 'no limit')
     group.set({ cpu: { quota: QUOTA * 1000, period: 100_000 } })
-    const held = await measure(stage, group, 'cpus=0.2', QUOTA)
+    const held = await measure(stage, group, 'cpus=0.1', QUOTA)
     group.set({ cpu: { quota: 'max', weight: WEIGHTS[0] } })
     const rival = stage.group('rival', CONTROLLERS, { cpu: { weight: WEIGHTS[1] } })
     stage.load(rival, HOG)
@@ -80,7 +80,7 @@ export const CPU: Chapter = {
       format: percent,
       findings: [
         `Without a limit it took ${percent(free.figures['cpuPercent'] ?? 0)} of a processor.`,
-        `With cpus=0.2 it got ${percent(figures['cpuPercent'] ?? 0)}, and was held back in ${figures['throttledPeriods']} of ${figures['periods']} periods.`,
+        `With cpus=0.1 it got ${percent(figures['cpuPercent'] ?? 0)}, and was held back in ${figures['throttledPeriods']} of ${figures['periods']} periods.`,
         `With a weight of ${WEIGHTS[0]} against ${WEIGHTS[1]} on one processor it got ${percent(sharePercent)} of what the two of them got.`,
       ],
     }

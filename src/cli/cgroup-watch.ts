@@ -84,8 +84,8 @@ export const cgroupWatch: Command = command({
       command: `tare cgroup watch --json / | jq -r 'select(.kind == "killed").name'`,
     },
     {
-      description: 'wait until a group is empty',
-      command: `tare cgroup watch --json job | jq -n 'first(inputs | select(.populated == false))'`,
+      description: 'the next thing that happens, but for pressure',
+      command: 'tare cgroup watch -n1 --pressure=none /web',
     },
   ],
   exitStatus: [
