@@ -132,14 +132,13 @@ const joinVisitors = (led: readonly LedGroup[]): readonly LedGroup[] => {
   return stay
 }
 
-const PART = /\.(service|scope|slice)$/
+const UNIT = /\.(service|scope|slice)$/
 
-/** Whether a control group is that of a service, by systemd's names for them (systemd.unit(5)). */
-const isService = (cgroup: string): boolean =>
-  cgroup
-    .split('/')
-    .findLast((part) => PART.test(part))
-    ?.endsWith('.service') === true
+/** The service that a control group is of, by systemd's names for groups (systemd.unit(5)); undefined for others. */
+const serviceOf = (cgroup: string): string | undefined => {
+  const unit = cgroup.split('/').findLast((part) => UNIT.test(part))
+  return unit?.endsWith('.service') === true ? unit : undefined
+}
 
 /** What every container's PID 1 executes that Tare starts: its stage. */
 const STAGE = '/memfd:tare-stage (deleted)'
@@ -156,7 +155,7 @@ const originOf = ({ leader, cgroups, program }: LeaderFacts, maker: MakerProcess
 const kindOf = ({ leader, cgroup, cgroups }: LeaderFacts, { namespace }: ProcessGroup): ContainedKind => {
   if (leader.isKernelThread) return 'kernel'
   const isOwn = namespace?.kind === 'pid' || namespace === undefined || originOfCgroups(cgroups) !== undefined
-  return !isOwn && isService(cgroup) ? 'service' : 'container'
+  return !isOwn && serviceOf(cgroup) !== undefined ? 'service' : 'container'
 }
 
 /** Reads a process that started others. PID 1 takes over orphans: it says nothing about who made them. */
@@ -180,9 +179,10 @@ const describe = (proc: ProcDirectory, led: readonly LedGroup[]): readonly Found
     const { leader, namespaces, cgroup } = facts
     if (!makers.has(leader.ppid)) makers.set(leader.ppid, readMaker(proc, leader.ppid))
     const maker = makers.get(leader.ppid)
+    const kind = kindOf(facts, group)
     return {
-      kind: kindOf(facts, group),
-      ...originOf(facts, maker),
+      kind,
+      ...(kind === 'service' ? { madeBy: 'systemd', name: serviceOf(cgroup), id: undefined } : originOf(facts, maker)),
       namespace: group.namespace,
       namespaces,
       leader: leader.pid,

@@ -10,6 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import type { ContainedProcess, FoundContainer, ProcessNode } from '../../src/index.ts'
 import { container, findContainers, processTree, TareError } from '../../src/index.ts'
+import { hierarchyOf, readCgroupLayout } from '../../src/linux/index.ts'
 import { lacksProgram, lacksRoot } from './child.ts'
 
 /** Milliseconds. */
@@ -226,6 +227,51 @@ for (const runtime of ['runc', 'crun']) {
     await ended
   })
 }
+
+test(
+  'a service of the system with a namespace of its own is shown on request, and named by its unit',
+  needsUnshare,
+  async () => {
+    const layout = readCgroupLayout()
+    const hierarchy = hierarchyOf(layout, 'memory') ?? layout.hierarchies[0]
+    assert.ok(hierarchy !== undefined)
+    const unit = `tare-ps-${process.pid}.service`
+    const directory = join(hierarchy.mountPoint, unit)
+    const seconds = String(next++)
+    mkdirSync(directory)
+    try {
+      const script = `echo $$ >${directory}/cgroup.procs && exec unshare -m sleep ${seconds}`
+      const child = spawn('sh', ['-c', script], { stdio: 'ignore' })
+      const ended = once(child, 'close')
+      let found: FoundContainer | undefined
+      for (
+        const begin = performance.now();
+        found === undefined && performance.now() - begin < PATIENCE;
+        await wait(10)
+      ) {
+        found = findContainers({ services: true }).find(({ name }) => name === unit)
+      }
+      assert.deepEqual([found?.kind, found?.madeBy, found?.leader], ['service', 'systemd', child.pid])
+      assert.equal(found?.cgroup, `${hierarchy.root === '/' ? '' : hierarchy.root}/${unit}`)
+      assert.ok(!findContainers().some(({ name }) => name === unit))
+      assert.deepEqual(
+        findContainers({ pids: [child.pid ?? 0] }).map(({ name }) => name),
+        [unit],
+      )
+      child.kill('SIGKILL')
+      await ended
+    } finally {
+      // The kernel takes a moment to let go of the last process.
+      for (
+        const begin = performance.now();
+        existsSync(directory) && performance.now() - begin < PATIENCE;
+        await wait(10)
+      ) {
+        spawnSync('rmdir', [directory])
+      }
+    }
+  },
+)
 
 test('the host is not contained, and shown on request', () => {
   const pids = (all: readonly FoundContainer[]): readonly number[] =>
