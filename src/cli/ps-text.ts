@@ -7,9 +7,12 @@ import type { Terminal } from './terminal.ts'
 import { cutTo, displayWidth, printable } from './text.ts'
 
 /** The line above a container's processes: what it is called, who made it, what it has of its own, and where it is. */
-const heading = (container: FoundContainer, all: readonly FoundContainer[], { style, lineWidth }: Terminal): string => {
-  const { kind, madeBy, namespaces, cgroup, parent } = container
-  const inside = all.find(({ leader }) => leader === parent)
+const heading = (
+  container: FoundContainer,
+  inside: FoundContainer | undefined,
+  { style, lineWidth }: Terminal,
+): string => {
+  const { kind, madeBy, namespaces, cgroup } = container
   const label = printable(labelOf(container))
   const rest = [
     kind === 'service' ? 'a service' : kind === 'kernel' ? 'of the kernel' : '',
@@ -38,10 +41,12 @@ export const groupedText = (
   })
   const [title = '', ...texts] = formatTable(rows, titles, terminal.lineWidth).split('\n')
   const containers = groups.flatMap(([line]) => (line?.container === undefined ? [] : [line.container]))
+  const byLeader = new Map(containers.map((container) => [container.leader, container]))
   let at = 0
   const parts = groups.map((lines) => {
-    const [line] = lines
-    const above = line?.container === undefined ? '' : heading(line.container, containers, terminal)
+    const container = lines[0]?.container
+    const inside = container?.parent === undefined ? undefined : byLeader.get(container.parent)
+    const above = container === undefined ? '' : heading(container, inside, terminal)
     const body = texts.slice(at, at + lines.length).join('\n')
     at += lines.length
     return `${above}${body}\n`
@@ -56,16 +61,19 @@ const treeRows = (
   terminal: Terminal,
 ): readonly (readonly Cell[])[] => {
   const rows: (readonly Cell[])[] = []
-  const visit = (node: ProcessNode, branch: string, below: string): void => {
+  // By hand rather than by recursion: who starts a process from a process ten thousand times is not to break this.
+  const left = nodes.map((node) => ({ node, branch: '', below: '' })).toReversed()
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { node, branch, below } = next
     const row = [...columns.map(({ cell }) => cell(node)), branch + commandText(node.process)]
     // What is only on the way to a container stands back.
     rows.push(node.container === undefined ? row.map((text) => ({ text, style: terminal.style.dim })) : row)
-    for (const [index, child] of node.children.entries()) {
-      const isLast = index === node.children.length - 1
-      visit(child, `${below}${isLast ? '└ ' : '├ '}`, `${below}${isLast ? '  ' : '│ '}`)
+    const children = node.children.toReversed()
+    for (const [index, child] of children.entries()) {
+      const isLast = index === 0
+      left.push({ node: child, branch: `${below}${isLast ? '└ ' : '├ '}`, below: `${below}${isLast ? '  ' : '│ '}` })
     }
   }
-  for (const node of nodes) visit(node, '', '')
   return rows
 }
 

@@ -40,8 +40,6 @@ const addAncestors = (entries: Map<number, Entry>): void => {
   }
 }
 
-const byPid = (a: Entry, b: Entry): number => a.process.pid - b.process.pid
-
 /**
  * The processes of containers, as {@link findContainers} finds them, by who started whom: from the host's PID 1 down,
  * with the processes of the host on the way. Reads those from /proc; one that has ended is missing, and what it
@@ -53,21 +51,17 @@ export const processTree = (containers: readonly FoundContainer[]): readonly Pro
     for (const process of container.processes)
       entries.set(process.pid, { process, container: container.kind === 'host' ? undefined : container })
   addAncestors(entries)
-  const children = new Map<number, Entry[]>([...entries.keys()].map((pid) => [pid, []]))
-  const roots: Entry[] = []
-  for (const entry of [...entries.values()].toSorted(byPid)) {
-    const { pid, ppid } = entry.process
+  const nodes = new Map<number, ProcessNode & { readonly children: ProcessNode[] }>()
+  for (const [pid, entry] of entries) nodes.set(pid, { ...entry, children: [] })
+  const roots: ProcessNode[] = []
+  for (const node of [...nodes.values()].toSorted((a, b) => a.process.pid - b.process.pid)) {
+    const { pid, ppid } = node.process
     // Numbers that were used anew while we looked could make a circle.
-    const siblings = ppid < pid || leadsUp(entries, ppid, pid) ? children.get(ppid) : undefined
-    if (siblings === undefined) roots.push(entry)
-    else siblings.push(entry)
+    const siblings = ppid < pid || leadsUp(entries, ppid, pid) ? nodes.get(ppid)?.children : undefined
+    if (siblings === undefined) roots.push(node)
+    else siblings.push(node)
   }
-  const node = ({ process, container }: Entry): ProcessNode => ({
-    process,
-    container,
-    children: (children.get(process.pid) ?? []).map(node),
-  })
-  return roots.map(node)
+  return roots
 }
 
 /** Whether the way up from a process ends without meeting another one. */
