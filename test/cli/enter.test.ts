@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FACTS, normalize } from './namespace-facts.ts'
 import type { CallOptions } from './tare.ts'
-import { NOBODY, NO_CONTAINERS, isRoot, tare } from './tare.ts'
+import { NOBODY, NODE_ARGS, NO_CONTAINERS, isRoot, tare } from './tare.ts'
 
 const NSENTER = '/usr/bin/nsenter'
 const root = { skip: isRoot ? false : 'needs root', timeout: 120_000 }
@@ -102,6 +102,25 @@ test('as the ordinary user who made them the same options lead to the same place
   // Where nsenter(1) fails, since setgroups is denied to both: whoever can't drop his groups keeps them.
   const { stdout, stderr } = tare(['enter', '-t', pid, '-a', 'id', '-u'], asUser)
   assert.equal(stdout, '0\n', stderr)
+})
+
+test("a container of Tare's own is entered, by its PID 1 and by its program", user, async () => {
+  for (const { as } of isRoot ? [{}, asUser] : [asUser]) {
+    const words = [...NODE_ARGS, 'run', 'sh', '-c', 'echo ready; exec sleep 60']
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/', env: ENV, ...as })
+    started.push(child)
+    await once(child.stdout, 'data')
+    const first = childrenOf(child.pid)
+    for (const pid of [first, childrenOf(Number(first))]) {
+      const script = 'id -u; cat /proc/1/status | head -1; readlink /proc/self/ns/net'
+      const { stdout, stderr } = tare(['enter', '-t', pid, '-a', 'sh', '-c', script], { cwd: '/', ...(as && { as }) })
+      const [id, name, net] = stdout.split('\n')
+      assert.deepEqual([id, name?.startsWith('Name:\tmemfd:')], ['0', true], stderr)
+      assert.notEqual(net, readlinkSync('/proc/self/ns/net'))
+    }
+    child.kill('SIGTERM')
+    await once(child, 'exit')
+  }
 })
 
 test('a process is entered by its number and the inode of its pidfd', root, async (t) => {
