@@ -4,13 +4,23 @@ import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
 import { TareError } from '../linux/error.ts'
 import { openNamespaceOfPidfd } from '../linux/namespace.ts'
 import type { NamespaceLink } from '../linux/namespace.ts'
-import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../linux/open-how.ts'
+import {
+  encodeOpenHow,
+  OPEN_HOW_SIZE,
+  RESOLVE_CACHED,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from '../linux/open-how.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import type { Place } from './namespace-survey.ts'
 
+/**
+ * How to look up a path in somebody else's mounts: not out of his root, and without ever asking a file system, which may
+ * be one of his that doesn't answer (FUSE). What a mount lies on is in the kernel's cache of names.
+ */
 const BENEATH_ROOT = encodeOpenHow({
   flags: O_PATH | O_CLOEXEC,
-  resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+  resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED,
 })
 
 const GONE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM']
