@@ -131,8 +131,13 @@ const sortUsages = (groups: readonly CgroupUsage[], key: SortKey): readonly Cgro
     const parent = above[group.level - 1]
     above[group.level] = group
     above.length = group.level + 1
-    if (parent === undefined) tops.push(group)
-    else children.set(parent, [...(children.get(parent) ?? []), group])
+    if (parent === undefined) {
+      tops.push(group)
+      continue
+    }
+    const siblings = children.get(parent)
+    if (siblings === undefined) children.set(parent, [group])
+    else siblings.push(group)
   }
   const flatten = (siblings: readonly CgroupUsage[]): readonly CgroupUsage[] =>
     siblings
