@@ -24,13 +24,15 @@ const DEEPEST = 3
 
 interface Walk {
   left: number
+  complete: boolean
   readonly nodes: DeviceNode[]
 }
 
-const namesIn = (directory: number): readonly string[] => {
+/** Undefined where it may not be listed. */
+const namesIn = (directory: number): readonly string[] | undefined => {
   // O_PATH opens nothing, and can't be listed: it is opened once more, as the directory that it is.
   const fd = trySyscall('openat', directory, '.', O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-  if (fd < 0) return []
+  if (fd < 0) return undefined
   try {
     return readdirSync(`/proc/self/fd/${fd}`)
   } finally {
@@ -39,8 +41,11 @@ const namesIn = (directory: number): readonly string[] => {
 }
 
 const walk = (state: Walk, directory: number, prefix: string, depth: number, subject: Subject): void => {
-  for (const name of namesIn(directory)) {
-    if (state.left-- <= 0) return
+  const names = namesIn(directory)
+  if (names === undefined) state.complete = false
+  for (const name of names ?? []) {
+    if (state.left-- <= 0) state.complete = false
+    if (state.left < 0) return
     if (servedOnTheWay(subject.mounts, `/dev/${prefix}${name}`) !== undefined) continue
     const fd = tryReach(directory, name)
     if (fd < 0) continue
@@ -54,7 +59,8 @@ const walk = (state: Walk, directory: number, prefix: string, depth: number, sub
           status,
           works: !filesystemStatus(fd).nodev,
         })
-      else if (isDirectory(status) && depth < DEEPEST) walk(state, fd, `${prefix}${name}/`, depth + 1, subject)
+      else if (isDirectory(status) && depth >= DEEPEST) state.complete = false
+      else if (isDirectory(status)) walk(state, fd, `${prefix}${name}/`, depth + 1, subject)
     } finally {
       trySyscall('close', fd)
     }
@@ -63,7 +69,8 @@ const walk = (state: Walk, directory: number, prefix: string, depth: number, sub
 
 /**
  * The device nodes below /dev of a process, without following a link or opening one. Undefined where /dev can't be
- * entered; `complete` is false where there were too many entries.
+ * entered; `complete` is false where there were too many entries, or some
+ * that may not be looked at.
  */
 export const deviceNodes = (
   subject: Subject,
@@ -71,11 +78,11 @@ export const deviceNodes = (
   if (servedOnTheWay(subject.mounts, '/dev') !== undefined) return undefined
   const directory = tryReach(subject.root, '/dev')
   if (directory < 0) return undefined
-  const state: Walk = { left: MOST, nodes: [] }
+  const state: Walk = { left: MOST, complete: true, nodes: [] }
   try {
     walk(state, directory, '', 1, subject)
   } finally {
     trySyscall('close', directory)
   }
-  return { nodes: state.nodes, complete: state.left >= 0 }
+  return { nodes: state.nodes, complete: state.complete }
 }

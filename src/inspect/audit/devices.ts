@@ -82,7 +82,11 @@ const auditNodes = (subject: Subject, rules: DeviceRules, findings: Findings): v
   if (barred.length > 0) findings.holds('barred', `${listed(barred)}: there, but its device rules forbid them`)
   if (groups.size === 0 && undecided.length === 0 && barred.length === 0)
     findings.holds('nodes', `only harmless ones of ${found.nodes.length} in /dev`)
-  if (!found.complete) findings.unknown('more-nodes', 'there are too many entries in its /dev to look at all')
+  if (!found.complete)
+    findings.unknown(
+      'more-nodes',
+      'not all of its /dev was looked at: it is too large or too deep, or may not be listed',
+    )
 }
 
 /** Which devices it can open, and whether it can make nodes for others. */

@@ -1,4 +1,5 @@
 import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
+import { parseHardLimits } from '../../linux/process-limits.ts'
 import { formatBytes } from '../../runtime/units.ts'
 import type { EffectiveLimit } from './effective-limits.ts'
 import { effectiveLimits } from './effective-limits.ts'
@@ -56,6 +57,30 @@ const judge = (
     })
 }
 
+const HARD = [
+  ['RLIMIT_NPROC', 'processes of a user'],
+  ['RLIMIT_NOFILE', 'open files'],
+  ['RLIMIT_MEMLOCK', 'bytes of locked memory'],
+  ['RLIMIT_CORE', 'bytes of a core dump'],
+] as const
+
+/** Limits of each process (getrlimit(2)): they add to those of the group, and can't stand for them. */
+const auditHardLimits = (subject: Subject, findings: Findings): void => {
+  const text = subject.files.readIfThere('limits')
+  if (text === undefined) return
+  const limits = parseHardLimits(text)
+  const known = HARD.filter(([name]) => name in limits)
+  const set = known.flatMap(([name, what]) => (limits[name] === undefined ? [] : [`${limits[name]} ${what}`]))
+  const none = known.flatMap(([name, what]) => (limits[name] === undefined ? [what] : []))
+  if (set.length > 0) findings.holds('rlimits', `each process: at most ${set.join(', ')}`)
+  if (none.length > 0)
+    findings.open('no-rlimits', `each process: no limit on ${none.join(', ')}`, {
+      severity: 'note',
+      why: 'What the group allows, one process can take.',
+      remedy: 'tare run --ulimit=core=0; docker: --ulimit.',
+    })
+}
+
 /** What its control groups, and its own resource limits, keep it from using up. */
 export const auditLimits = (subject: Subject, layout: CgroupLayout): readonly Finding[] => {
   const findings = new Findings('limits')
@@ -63,6 +88,7 @@ export const auditLimits = (subject: Subject, layout: CgroupLayout): readonly Fi
   judge(findings, MEMORY, memory, 'weakness')
   judge(findings, PIDS, pids, 'weakness')
   judge(findings, CPUS, cpus, 'note')
+  auditHardLimits(subject, findings)
   const adjustment = Number(subject.files.readIfThere('oom_score_adj') ?? 0)
   if (adjustment < 0)
     findings.partial('oom', `the kernel spares it when memory is short (oom_score_adj ${adjustment})`, {

@@ -40,6 +40,8 @@ export const auditPrivileges = (subject: Subject): readonly Finding[] => {
       remedy: 'See whether that is meant.',
     })
   auditAmbient(subject, findings)
+  findings.unknown('keyring', 'whose keys its session keyring has: only the process itself can ask (keyctl(2))')
+  findings.unknown('parent-death', 'whether it ends with what started it: the kernel tells nobody (PR_SET_PDEATHSIG)')
   return findings.list
 }
 

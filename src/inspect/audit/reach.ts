@@ -1,4 +1,4 @@
-import { O_CLOEXEC, O_NOFOLLOW, O_PATH } from '../../linux/fcntl.ts'
+import { O_CLOEXEC, O_PATH } from '../../linux/fcntl.ts'
 import { fileStatus } from '../../linux/file-status.ts'
 import type { MountInfo } from '../../linux/mountinfo.ts'
 import {
@@ -26,9 +26,9 @@ export const servedOnTheWay = (mounts: readonly MountInfo[], path: string): Moun
  * followed, nothing is opened, and no file system is asked that a program serves. The errno as a negative number where
  * there is no such way. Close it.
  */
-export const tryReach = (directory: number, path: string, flags = 0): number => {
+export const tryReach = (directory: number, path: string): number => {
   const how = encodeOpenHow({
-    flags: O_PATH | O_NOFOLLOW | O_CLOEXEC | flags,
+    flags: O_PATH | O_CLOEXEC,
     resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
   })
   return trySyscall('openat2', directory, path, how, OPEN_HOW_SIZE)
