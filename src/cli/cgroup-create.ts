@@ -1,7 +1,7 @@
 import type { Cgroup, GroupFile } from '../linux/index.ts'
 import { makeCgroup } from '../index.ts'
 import { groupFiles } from '../linux/index.ts'
-import { GROUP_NAMES, SETTINGS_TEXT } from './cgroup-text.ts'
+import { GROUP_NAMES, SETTINGS, SETTINGS_TEXT } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { jsonText } from './json.ts'
@@ -66,6 +66,7 @@ export const cgroupCreate: Command = command({
     { long: 'json', description: 'Prints JSON: { name, directories, files }.' },
   ],
   operands: [{ name: 'GROUP' }, { name: 'KEY=VALUE', optional: true, repeatable: true }],
+  lists: [SETTINGS],
   examples: [
     { description: 'a group, and what is in it', command: 'tare cgroup create /web' },
     {

@@ -2,7 +2,7 @@ import type { CgroupUse } from '../index.ts'
 import { cgroupUse, formatBytes, formatDuration, newCgroup, setCgroup } from '../index.ts'
 import type { Cgroup } from '../linux/index.ts'
 import { TareError, findCgroup, readCgroupLayout } from '../linux/index.ts'
-import { GROUP_NAMES, SETTINGS_TEXT } from './cgroup-text.ts'
+import { GROUP_NAMES, SETTINGS, SETTINGS_TEXT } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { exitStatusOf } from './exit-status.ts'
@@ -106,6 +106,7 @@ export const cgroupRun: Command = command({
     { name: 'ARGUMENT', optional: true, repeatable: true },
   ],
   stopAtOperand: true,
+  lists: [SETTINGS],
   examples: [
     {
       description: 'a build on half a processor and 512 MiB of memory, and what it took',

@@ -1,5 +1,5 @@
 import { setCgroup } from '../index.ts'
-import { GROUP_NAMES, SETTINGS_TEXT } from './cgroup-text.ts'
+import { GROUP_NAMES, SETTINGS, SETTINGS_TEXT } from './cgroup-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 
@@ -9,6 +9,7 @@ export const cgroupSet: Command = command({
     `${GROUP_NAMES}\n\n${SETTINGS_TEXT}`,
   options: [],
   operands: [{ name: 'GROUP' }, { name: 'KEY=VALUE', repeatable: true }],
+  lists: [SETTINGS],
   examples: [
     { description: 'half a processor and 64 MiB of memory', command: 'tare cgroup set /web cpus=0.5 memory=64MiB' },
     { description: 'no limit on processes any more', command: 'tare cgroup set /web pids=max' },

@@ -8,6 +8,12 @@ export interface Example {
   readonly command: string
 }
 
+/** Words, and what each means. */
+export interface WordList {
+  readonly title: string
+  readonly words: readonly (readonly [word: string, meaning: string])[]
+}
+
 /** What a command is called with besides its own words. */
 export interface Invocation {
   /** The command as a person writes it: `tare run`. */
@@ -34,6 +40,8 @@ export interface CommandText extends Grammar {
   readonly usage?: readonly string[]
   /** Paragraphs, with an empty line between them. */
   readonly description: string
+  /** Lists of words that mean something to it, each under its title. */
+  readonly lists?: readonly WordList[]
   readonly examples: readonly Example[]
   /** Exit statuses besides 0 and 125, and what each means. */
   readonly exitStatus?: readonly (readonly [status: string, meaning: string])[]

@@ -44,7 +44,7 @@ const rulesOf = (word: string): readonly DeviceRule[] => {
   throw refuse(
     word,
     'it is neither a path nor all, none, standard',
-    'Write /dev/null, /dev/sda:r, c 1:3 rwm (the kernel’s form), with ! in front for an exception.',
+    "Write /dev/null, /dev/sda:r, c 1:3 rwm (the kernel's form), with ! in front for an exception.",
   )
 }
 

@@ -87,6 +87,10 @@ test('nonsense is refused with the form that is right', () => {
   refused(['memory'], /^cannot set "memory": it is not KEY=VALUE\nWrite a setting as memory=64MiB/)
   refused(['=5'], /it is not KEY=VALUE/)
   refused(['memroy=5'], /^cannot set "memroy": there is no such setting\nDid you mean memory\?$/)
+  refused(
+    ['memory.soft=5'],
+    /^cannot set memory\.soft: the kernel has no file of this name\nDid you mean memory-soft\?$/,
+  )
   refused(['cpus=lots'], /^cannot use "lots" as cpus: it is not a number of processors\nWrite how many/)
   refused(['cpus=-1'], /it is not a number of processors/)
   refused(['pids=many'], /^cannot set pids to "many": it is not a whole number\nWrite pids=100\.$/)

@@ -1,5 +1,5 @@
 import type { Amount, CgroupLimits, IoDeviceLimits } from '../linux/cgroup/index.ts'
-import { blockDeviceOf } from '../linux/cgroup/index.ts'
+import { blockDeviceOf, controlFiles } from '../linux/cgroup/index.ts'
 import { InputError } from '../linux/error.ts'
 import { suggest } from '../linux/suggest.ts'
 import { parseBytes, parseCpus, parseDuration } from '../runtime/units.ts'
@@ -141,13 +141,13 @@ const SETTINGS: readonly Setting[] = [
   {
     key: 'oom-kill',
     example: 'off',
-    description: 'off: out of memory makes processes wait instead (version 1)',
+    description: 'out of memory makes processes wait rather than killing one (version 1)',
     parse: (value, key) => ({ memory: { oomKillDisable: !yes(value, key) } }),
   },
   {
     key: 'cpus',
     example: '0.5',
-    description: 'how many processors’ time at most',
+    description: 'processor time: that of so many processors at most',
     parse: (value, key) => ({ cpu: isMax(value) ? { quota: 'max' } : parseCpus(value, key) }),
   },
   {
@@ -306,8 +306,15 @@ export interface CgroupSettings {
   readonly files: readonly { readonly file: string; readonly value: string }[]
 }
 
-/** Short names in kebab-case have no dot, the kernel's names of files have one. */
-const isFile = (key: string): boolean => key.includes('.')
+/** Short names in kebab-case have no dot, the kernel's names of files have one: `memory.soft` is neither. */
+const isFile = (key: string): boolean => {
+  if (!key.includes('.')) return false
+  const name = key.replaceAll('.', '-')
+  const known = ([1, 2] as const).some((version) => controlFiles(version).some(({ file }) => file === key))
+  if (known || !SETTINGS.some((setting) => setting.key === name)) return true
+  const reason = 'the kernel has no file of this name'
+  throw new InputError({ operation: 'set', target: key, reason, hint: `Did you mean ${name}?` })
+}
 
 /**
  * Reads settings such as `memory=64MiB`, `cpus=0.5`, `write-bps=/var:1MiB`, or with the kernel's own names
@@ -321,7 +328,7 @@ export const parseCgroupSettings = (words: readonly string[]): CgroupSettings =>
   for (const word of words) {
     const equals = word.indexOf('=')
     if (equals <= 0) {
-      const hint = 'Write a setting as memory=64MiB, or with the name of the kernel’s file: pids.max=100.'
+      const hint = "Write a setting as memory=64MiB, or with the name of the kernel's file: pids.max=100."
       throw new InputError({ operation: 'set', target: JSON.stringify(word), reason: 'it is not KEY=VALUE', hint })
     }
     const [key, value] = [word.slice(0, equals), word.slice(equals + 1)]

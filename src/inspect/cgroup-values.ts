@@ -44,7 +44,7 @@ const fileOf = (cgroup: Cgroup, files: readonly GroupFile[], key: string): Group
     operation: `get ${key} of`,
     target: cgroup.name,
     reason: 'the group has no such setting here',
-    hint: meant === undefined ? `It has ${keys.join(', ')}, and the kernel’s files.` : `Did you mean ${meant}?`,
+    hint: meant === undefined ? `It has ${keys.join(', ')}, and the kernel's files.` : `Did you mean ${meant}?`,
   })
 }
 
