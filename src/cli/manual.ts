@@ -105,7 +105,7 @@ export const commandManual = (
     section('DESCRIPTION', wrap(text.description, page.columns, INDENT), page),
     ...(subcommands.length === 0 ? [] : [section('COMMANDS', commandsText(subcommands, page), page)]),
     section('OPTIONS', optionsText(text.options, page), page),
-    ...(text.lists ?? []).map(({ title, words }) => section(title.toUpperCase(), definitions(words, page), page)),
+    ...(text.lists ?? []).map((list) => section(list.title.toUpperCase(), definitions(list.words, page), page)),
     section('EXAMPLES', examples.join('\n\n'), page),
     section('EXIT STATUS', definitions(mergeStatuses(statuses), page), page),
   ]

@@ -91,7 +91,11 @@ const loopDevice = (t: TestContext, scheduler: string): string => {
   const before = /\[(\S+)\]/.exec(readFileSync(path, 'utf8'))?.[1] ?? 'none'
   writeFileSync(path, scheduler)
   // It would let whoever starts have more than what it weighs, for a while.
-  if (scheduler === 'bfq') writeFileSync(path.replace(/scheduler$/, 'iosched/low_latency'), '0')
+  const tune = (name: string, value: string): void =>
+    writeFileSync(path.replace(/scheduler$/, `iosched/${name}`), value)
+  if (scheduler === 'bfq') tune('low_latency', '0')
+  // So long it waits for the next request of a reader, which on a busy machine has to wait for a processor first.
+  if (scheduler === 'bfq') tune('slice_idle', '100')
   t.after(() => {
     writeFileSync(path, before)
     spawnSync('losetup', ['-d', device])
