@@ -9,7 +9,8 @@ import type { HostNamespaces, NamespaceComparison } from '../../src/index.ts'
 import { NAMESPACE_KINDS, readNamespace } from '../../src/linux/index.ts'
 import { NOBODY, isRoot, tare } from './tare.ts'
 
-const NO_ROOT = isRoot ? false : 'needs root'
+const NO_UNSHARE = spawnSync('unshare', ['bash', '-c', 'true']).status === 0 ? false : 'needs unshare and bash'
+const NO_ROOT = isRoot ? NO_UNSHARE : 'needs root'
 const NO_DOT = spawnSync('dot', ['-V']).status === 0 ? NO_ROOT : 'needs dot (graphviz)'
 
 /** A process in a network namespace of its own, whose name is out to do harm. */

@@ -25,8 +25,10 @@ import {
 } from '../../src/linux/index.ts'
 import { lacksProgram, lacksRoot } from './child.ts'
 
-const LACK = lacksRoot() ?? lacksProgram('unshare', 'lsns')
-const skip = LACK ?? false
+const lacksUsers = (): string | undefined =>
+  spawnSync('unshare', ['--user', 'true']).status === 0 ? undefined : 'needs user namespaces'
+
+const skip = lacksRoot() ?? lacksProgram('unshare', 'lsns') ?? lacksUsers() ?? false
 
 /** Why not to run a test of what the kernel has since a version. */
 const since = (major: number, minor: number): string | false => {
