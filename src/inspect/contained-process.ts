@@ -3,9 +3,9 @@ import { parseCgroupPaths } from '../linux/cgroup/layout.ts'
 import type { IdMapping } from '../linux/idmap.ts'
 import { idInside, parseIdMap } from '../linux/idmap.ts'
 import { readNamespace } from '../linux/namespace.ts'
-import type { ProcProcess } from '../linux/proc-directory.ts'
+import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
-import { pageSize, parseProcessStat, readUptime, residentPages } from '../linux/process-stat.ts'
+import { pageSize, parseProcessStat, residentPages, timeSinceBoot } from '../linux/process-stat.ts'
 import { statusPids } from '../linux/process-status.ts'
 import { PidTranslator } from './pid-translator.ts'
 import { parsed } from './processes.ts'
@@ -63,7 +63,7 @@ const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295
 /** Reads processes for display; what many have in common is read once. Close it. */
 export class ContainedProcessReader {
   readonly #now: number = Date.now()
-  readonly #uptime: number = readUptime()
+  readonly #uptime: number = timeSinceBoot()
   readonly #pageSize: number = pageSize()
   readonly #translator: PidTranslator
   readonly #users: ReadonlyMap<number, string> = userNames()
@@ -71,11 +71,11 @@ export class ContainedProcessReader {
   readonly #withCgroups: boolean
 
   /** `pidNamespace`: the inode of the host's, if known. `withCgroups`: whether to read of each its control group. */
-  constructor(pidNamespace: number | undefined, withCgroups: boolean) {
-    this.#translator = new PidTranslator(pidNamespace)
+  constructor(proc: ProcDirectory, pidNamespace: number | undefined, withCgroups: boolean) {
+    this.#translator = new PidTranslator(proc, pidNamespace)
     this.#withCgroups = withCgroups
     // The file of the reader's own user namespace would tell what its ids are outside of that.
-    const own = readNamespace('self', 'user')
+    const own = proc.self() === undefined ? undefined : readNamespace('self', 'user')
     if (own !== undefined) this.#maps.set(own.inode, SAME)
   }
 
@@ -94,7 +94,7 @@ export class ContainedProcessReader {
     const stat = parsed(statText, parseProcessStat)
     if (pids === undefined || uid === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
-    const age = Math.max(0, this.#uptime - stat.startTime)
+    const age = Math.max(0, Math.round(this.#uptime - stat.startTime))
     return {
       pid: process.pid,
       pids,

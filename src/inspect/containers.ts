@@ -273,7 +273,7 @@ export const findContainers = (options: FindContainersOptions = {}): readonly Fo
   const proc = new ProcDirectory()
   try {
     const namespaces = hostNamespaces(proc)
-    const reader = new ContainedProcessReader(namespaces.pid, cgroups)
+    const reader = new ContainedProcessReader(proc, namespaces.pid, cgroups)
     const grouped = groupProcesses(proc, reader, namespaces, host)
     reader.close()
     const led = grouped.groups.flatMap((group): readonly LedGroup[] => {

@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, readlinkSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 
 import { openParentNamespace, pidInNamespace } from '../linux/namespace.ts'
-import type { ProcProcess } from '../linux/proc-directory.ts'
+import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
 
 /** More descriptors than this are not held: of what is in further namespaces the `status` files are read. */
 const MOST_DESCRIPTORS = 256
@@ -19,10 +19,10 @@ export class PidTranslator {
   readonly #ways: Map<number, readonly number[]> = new Map()
   readonly #held: number[] = []
 
-  /** `host`: the inode of the pid namespace that this process and its /proc are in. */
-  constructor(host: number | undefined) {
+  /** `host`: the inode of the pid namespace that this process is in, if known. */
+  constructor(proc: ProcDirectory, host: number | undefined) {
     // Where /proc is another pid namespace's, its numbers mean nothing to a system call.
-    this.#host = readlinkSync('/proc/self') === `${process.pid}` ? host : undefined
+    this.#host = proc.self() === process.pid ? host : undefined
   }
 
   /**

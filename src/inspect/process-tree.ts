@@ -21,7 +21,7 @@ interface Entry {
 const addAncestors = (entries: Map<number, Entry>): void => {
   const proc = new ProcDirectory()
   try {
-    const reader = new ContainedProcessReader(undefined, true)
+    const reader = new ContainedProcessReader(proc, undefined, true)
     const wanted = [...entries.values()].map(({ process }) => process.ppid)
     for (let pid = wanted.pop(); pid !== undefined; pid = wanted.pop()) {
       const held = pid === 0 || entries.has(pid) ? undefined : proc.open(pid)

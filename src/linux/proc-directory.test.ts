@@ -34,6 +34,11 @@ test('lists and reads what /proc shows', () => {
   assert.equal(self?.owner(), process.geteuid?.())
   assert.equal(self?.ended, false)
   assert.equal(proc.open(0x3fffff), undefined)
+  assert.equal(proc.self(), process.pid)
+  assert.throws(() => new ProcDirectory('/tmp'), {
+    message: 'cannot read /tmp: no proc file system is mounted there\nMount it: mount -t proc proc /proc',
+  })
+  assert.throws(() => new ProcDirectory('/no-such-directory'), { code: 'ENOENT' })
 })
 
 test('reads files of many pages whole, and long command lines', async () => {

@@ -5,7 +5,7 @@ import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
 import type { TableCall } from './call-table.ts'
 import { CallTable } from './call-table.ts'
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from './fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from './fcntl.ts'
 import type { NamespaceLink } from './namespace.ts'
 import { syscall, syscallNumber, trySyscall } from './syscall.ts'
 
@@ -253,16 +253,21 @@ export class ProcDirectory {
 
   /** Throws where nothing is mounted there. */
   constructor(path = '/proc') {
+    const purpose = { operation: 'read', target: path, hint: 'Mount it: mount -t proc proc /proc' }
     this.#path = path
-    const flags = O_PATH | O_DIRECTORY | O_CLOEXEC
-    this.#fd = syscall(
-      { operation: 'open', target: path, hint: 'Mount it: mount -t proc proc /proc' },
-      'openat',
-      AT_FDCWD,
-      path,
-      flags,
-      0,
-    )
+    this.#fd = syscall(purpose, 'openat', AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+    // The link is there even where it leads nowhere.
+    const link = trySyscall('statx', this.#fd, 'self', AT_SYMLINK_NOFOLLOW, 0, this.#tools.bytes)
+    if (link >= 0) return
+    this.close()
+    throw new TareError({ ...purpose, reason: 'no proc file system is mounted there' })
+  }
+
+  /** What this process is called there; undefined where it is the directory of a pid namespace that doesn't see it. */
+  self(): number | undefined {
+    const { bytes } = this.#tools
+    const length = binding.syscall(READLINKAT, this.#fd, 'self', bytes, bytes.length)
+    return length > 0 ? Number(textIn(bytes, length)) : undefined
   }
 
   /** The ids of all processes that are to be seen, ascending. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { InputError, TareError } from './error.ts'
 import type { ProcId } from './proc.ts'
 import { readProc } from './proc.ts'
+import { syscall } from './syscall.ts'
 
 /** What the kernel calls a tick here is 1/100 s on every architecture (USER_HZ), whatever its own clock runs at. */
 const MICROSECONDS_PER_TICK = 10_000
@@ -32,7 +33,7 @@ export interface ProcessStat {
   readonly childrenCpu: { readonly user: number; readonly system: number }
   readonly nice: number
   readonly threads: number
-  /** Milliseconds from the boot of the machine to its start, in steps of 10. See {@link readUptime}. */
+  /** Milliseconds from the boot of the machine to its start, in steps of 10. See {@link timeSinceBoot}. */
   readonly startTime: number
   /** Bytes of address space; 0 for a thread of the kernel, and for a process that has ended. */
   readonly virtualMemory: number
@@ -107,8 +108,9 @@ export const residentPages = (statm: string): number => {
 const AT_PAGESZ = 6n
 const WORD = 8
 
-/** How many bytes a page of memory has. getauxval(3), proc_pid_auxv(5) */
+/** How many bytes a page of memory has. Throws where it takes /proc to know, and that isn't mounted. getauxval(3) */
 export const pageSize = (): number => {
+  if (process.arch === 'x64') return 4096
   const words = readFileSync('/proc/self/auxv')
   for (let at = 0; at + 2 * WORD <= words.length; at += 2 * WORD) {
     if (words.readBigUInt64LE(at) === AT_PAGESZ) return Number(words.readBigUInt64LE(at + WORD))
@@ -116,12 +118,12 @@ export const pageSize = (): number => {
   throw new TareError({ operation: 'find the size of a page', reason: 'the kernel has not told it' })
 }
 
-/** Milliseconds since the boot of the machine, in steps of 10, as this time namespace counts them. proc_uptime(5) */
-export const parseUptime = (text: string): number => {
-  const match = /^(\d+)\.(\d\d) /.exec(text)
-  if (match === null) throw new InputError({ operation: 'read the time since boot', reason: 'it is no number' })
-  return Number(match[1]) * 1000 + Number(match[2]) * 10
-}
+const CLOCK_BOOTTIME = 7
 
-/** See {@link parseUptime}. */
-export const readUptime = (): number => parseUptime(readFileSync('/proc/uptime', 'ascii'))
+/** Milliseconds since the boot of the machine, as this time namespace counts them. clock_gettime(2) */
+export const timeSinceBoot = (): number => {
+  const time = new BigInt64Array(2)
+  syscall({ operation: 'read the time since boot' }, 'clock_gettime', CLOCK_BOOTTIME, time)
+  const [seconds = 0n, nanoseconds = 0n] = time
+  return Number(seconds) * 1000 + Number(nanoseconds) / 1e6
+}

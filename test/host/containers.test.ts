@@ -10,7 +10,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 
 import type { ContainedProcess, FoundContainer, ProcessNode } from '../../src/index.ts'
 import { container, findContainers, processTree, TareError } from '../../src/index.ts'
-import { hierarchyOf, readCgroupLayout } from '../../src/linux/index.ts'
+import { hierarchyOf, readCgroupLayout, readProcessStatus } from '../../src/linux/index.ts'
 import { lacksProgram, lacksRoot } from './child.ts'
 
 /** Milliseconds. */
@@ -97,6 +97,7 @@ test(
     const inner = ['unshare', '-pf', '--kill-child']
     await withSleeper(['unshare', '-mpf', '--kill-child', ...inner, ...inner], ({ container: found, process, all }) => {
       assert.equal(process.pids.length, 4)
+      assert.deepEqual(process.pids, readProcessStatus(process.pid).pids)
       assert.equal(process.pids.at(-1), 1)
       assert.equal(found.leader, process.pid)
       const outer = all.find(({ leader }) => leader === found.parent)
