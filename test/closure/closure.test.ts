@@ -221,6 +221,12 @@ test('an include in words', () => {
   assert.throws(() => parseInclude(''), /that is no path/)
 })
 
+test('a directory that a path only goes through is there', () => {
+  const files = { ...STATIC, '/t/one': '1', '/d/x': 'x', '/l': '-> d/sub', '/d/sub/y': 'y' }
+  const traced = [{ path: '/l/../x', kind: 'opened' as const, by: '/bin/a' }]
+  assert.deepEqual(listed(files, ['a'], { traced }), ['/bin/a: program', '/d/sub: link', '/d/x: opened', '/l: link'])
+})
+
 test('any pattern is one, or refused', () => {
   const tree = new Tree(makeTree({ '/d/x': '' }))
   const piece = fc.constantFrom('*', '?', '[', ']', '!', '^', '-', '\\', 'x', '.', '(', '{', '$', '/', '|', 'ä')

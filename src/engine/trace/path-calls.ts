@@ -3,7 +3,7 @@ import type { SeccompArchitecture } from '../../linux/seccomp/architectures.ts'
 
 /** What a system call does with the path that is among its arguments. */
 export interface PathCall {
-  readonly does: 'open' | 'execute' | 'look' | 'make'
+  readonly does: 'open' | 'execute' | 'look' | 'make' | 'make directory'
   /** Which arguments are the path and the directory that it starts from; without that, it is the working directory. */
   readonly path: number
   readonly directory?: number
@@ -40,8 +40,10 @@ export const PATH_CALLS: Readonly<Record<string, PathCall>> = {
   statfs64: { does: 'look', path: 0 },
   getxattr: { does: 'look', path: 0 },
   lgetxattr: { does: 'look', path: 0, nofollow: true },
-  mkdir: { does: 'make', path: 0 },
-  mkdirat: { does: 'make', directory: 0, path: 1 },
+  mkdir: { does: 'make directory', path: 0 },
+  mkdirat: { does: 'make directory', directory: 0, path: 1 },
+  truncate: { does: 'make', path: 0 },
+  truncate64: { does: 'make', path: 0 },
   rename: { does: 'make', path: 1 },
   renameat: { does: 'make', directory: 2, path: 3 },
   renameat2: { does: 'make', directory: 2, path: 3 },

@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
-import { lstatSync, readlinkSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CREAT, O_NOFOLLOW } from '../../linux/fcntl.ts'
 import { readProcessMemory, readProcessString } from '../../linux/process-memory.ts'
 import { seccompAbi, seccompSyscallName } from '../../linux/seccomp/architectures.ts'
@@ -53,32 +53,46 @@ interface Named {
   readonly flags: number
 }
 
+const realOf = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch {
+    // It is gone, or out of reach: then its own name has to do.
+    return path
+  }
+}
+
+/** A path, of something that need not be there, without links in its directory. */
+const placeOf = (path: string): string => join(realOf(dirname(path)), basename(path))
+
+/** Whether one of the paths is this one, or a directory above it. */
+const holds = (paths: ReadonlySet<string>, path: string): boolean =>
+  paths.has(path) || (path !== '/' && holds(paths, dirname(path)))
+
 /** What programs were seen to do with files. The calls haven't happened yet when they are noted. */
 export class TraceLog {
-  /** When the trace began, in milliseconds: what changed later was changed by it. */
-  readonly #began: number
   readonly #files = new Map<string, TracedFile>()
   readonly #leftOut = new Map<string, LeftOutFile>()
+  /** What was made or written to: no part of what is needed. */
+  readonly #written = new Set<string>()
   readonly #command: string
   /** Calls that couldn't be read. */
   unread = 0
 
   /** `command`: who is said to have executed the program itself. */
-  constructor(command: string, began: number) {
+  constructor(command: string) {
     this.#command = command
-    this.#began = began
   }
 
   get files(): readonly TracedFile[] {
-    return [...this.#files.values()].filter(({ path }) => !this.#wasWritten(path))
+    const written = new Set([...this.#written, ...[...this.#written].map(realOf)])
+    return [...this.#files.values()].filter(
+      ({ path }) => !holds(written, placeOf(path)) && !holds(written, realOf(path)),
+    )
   }
 
   get leftOut(): readonly LeftOutFile[] {
-    const written = [...this.#files.values()].filter(({ path }) => this.#wasWritten(path))
-    const late = written.map(({ path }): LeftOutFile => ({ path, reason: 'written' }))
-    return [...new Map([...late, ...this.#leftOut.values()].map((each) => [each.path, each])).values()].filter(
-      ({ path }) => statsOf(path, true)?.isFile() === true,
-    )
+    return [...this.#leftOut.values()].filter(({ path }) => statsOf(path, true)?.isFile() === true)
   }
 
   /** Takes note of a call. */
@@ -86,19 +100,16 @@ export class TraceLog {
     const named = this.#read(notification)
     if (named === undefined) return
     const { call, path, flags } = named
-    if (call.does === 'make') return this.#parent(path, notification.pid)
     const follow = call.nofollow !== true && (flags & (call.does === 'open' ? O_NOFOLLOW : AT_SYMLINK_NOFOLLOW)) === 0
     const stats = statsOf(path, follow)
-    if (stats === undefined) {
-      if (call.does === 'open' && (flags & O_CREAT) !== 0) this.#parent(path, notification.pid)
-      return
-    }
-    if (call.does === 'execute') return this.#add({ path, kind: 'executed', by: this.#programOf(notification.pid) })
-    if (call.does === 'open' && (flags & O_ACCMODE) !== 0 && stats.isFile()) {
-      this.#leave(path, 'written')
-      return this.#parent(path, notification.pid)
-    }
-    this.#add({ path, kind: call.does === 'open' ? 'opened' : 'looked at', by: this.#programOf(notification.pid) })
+    const creates = call.does === 'open' && (flags & O_CREAT) !== 0 && stats === undefined
+    const writes = call.does === 'open' && (flags & O_ACCMODE) !== 0 && stats?.isFile() === true
+    const makes = call.does === 'make' || (call.does === 'make directory' && stats === undefined)
+    if (creates || writes || makes) return this.#write(path, stats, notification.pid)
+    if (stats === undefined) return
+    const by = this.#programOf(notification.pid)
+    if (call.does === 'execute') return this.#add({ path, kind: 'executed', by })
+    this.#add({ path, kind: call.does === 'open' ? 'opened' : 'looked at', by })
   }
 
   #read(notification: SeccompNotification): Named | undefined {
@@ -116,7 +127,8 @@ export class TraceLog {
     }
     // An empty path means the descriptor, whose file has been opened before.
     if (written === '') return undefined
-    const path = written.startsWith('/') ? resolve(written) : this.#absolute(pid, call, args, written)
+    // As it is: where ".." leads depends on the links before it.
+    const path = written.startsWith('/') ? written : this.#absolute(pid, call, args, written)
     // Another root, as by chroot(2): its paths are not ours.
     if (path === undefined || linkOf(`/proc/${pid}/root`) !== '/') {
       this.unread += 1
@@ -144,9 +156,12 @@ export class TraceLog {
     return exe === undefined || exe.startsWith('/memfd:') ? this.#command : exe
   }
 
-  /** The directory that a program makes something in has to be there. */
-  #parent(path: string, pid: number): void {
-    const directory = dirname(path)
+  /** Something is made, or written to: the directory that it is in has to be there. */
+  #write(path: string, stats: Stats | undefined, pid: number): void {
+    const place = placeOf(path)
+    if (stats?.isFile() === true && !holds(this.#written, place)) this.#leave(place, 'written')
+    this.#written.add(place)
+    const directory = dirname(place)
     if (statsOf(directory, true)?.isDirectory() === true)
       this.#add({ path: directory, kind: 'written to', by: this.#programOf(pid) })
   }
@@ -162,12 +177,5 @@ export class TraceLog {
     }
     const known = this.#files.get(file.path)
     if (known === undefined || RANK[known.kind] < RANK[file.kind]) this.#files.set(file.path, file)
-  }
-
-  /** A file that was changed since the trace began, or a directory that is newer. */
-  #wasWritten(path: string): boolean {
-    const stats = statsOf(path, true)
-    if (stats === undefined) return false
-    return (stats.isDirectory() ? stats.birthtimeMs : stats.ctimeMs) > this.#began
   }
 }

@@ -173,7 +173,7 @@ export const traceFiles = async (command: readonly string[], options: TraceOptio
   signal?.throwIfAborted()
   const nothing = openNothing()
   try {
-    const log = new TraceLog(program, performance.timeOrigin + performance.now())
+    const log = new TraceLog(program)
     const written = output === 'stderr' ? 2 : nothing
     const started = await startTraced({
       args: command,

@@ -132,11 +132,15 @@ export class EntrySet {
   }
 
   /** Adds what was found, and the links that lead to it. False if it is neither file nor directory. */
-  addFound({ path, source, links, stats }: Found, reason: Reason): boolean {
+  addFound({ path, source, links, left, stats }: Found, reason: Reason): boolean {
     for (const link of links)
       this.add({ kind: 'link', path: link.path, target: link.target }, { kind: 'link', by: path })
     const content = contentOf(path, source, stats)
     if (content !== undefined) this.add(content, reason)
+    for (const each of left) {
+      const directory = contentOf(each.path, each.source, each.stats)
+      if (directory !== undefined) this.add(directory, { kind: 'link', by: path })
+    }
     return content !== undefined
   }
 

@@ -18,6 +18,8 @@ export interface Found {
   readonly source: string
   /** The links that were followed, in order. */
   readonly links: readonly TreeLink[]
+  /** Directories that were left again by "..": they have to be there, too. */
+  readonly left: readonly { readonly path: string; readonly source: string; readonly stats: Stats }[]
   readonly stats: Stats
 }
 
@@ -60,6 +62,7 @@ export class Tree {
   /** What is at an absolute path; undefined for nothing, or nothing that this user may get at. */
   find(path: string, { follow = true }: FindOptions = {}): Found | undefined {
     const links: TreeLink[] = []
+    const left: Found['left'][number][] = []
     const rest = path.split('/').toReversed()
     let at = '/'
     let stats = this.#look('/')
@@ -67,6 +70,7 @@ export class Tree {
       if (name === '' || name === '.') continue
       if (stats?.isDirectory() !== true) return undefined
       if (name === '..') {
+        if (at !== '/') left.push({ path: at, source: this.source(at), stats })
         at = parentOf(at)
         stats = this.#look(at)
         continue
@@ -87,7 +91,7 @@ export class Tree {
       if (target.startsWith('/')) at = '/'
       stats = this.#look(at)
     }
-    return stats === undefined ? undefined : { path: at, source: this.source(at), links, stats }
+    return stats === undefined ? undefined : { path: at, source: this.source(at), links, left, stats }
   }
 
   /** As {@link find}, where it is a file. */
