@@ -112,7 +112,7 @@ export const cgroupDemo: Command = command({
     },
     {
       long: 'scratch',
-      argument: 'DIRECTORY',
+      argument: 'DIR',
       description: 'Writes the files of the disk chapter there; by default to a directory for temporary files.',
     },
     { long: 'json', description: 'Prints JSON: { chapters: [{ id, title, skipped, phases }] }.' },

@@ -105,7 +105,7 @@ const OPTIONS = [
     long: 'propagation',
     argument: 'WORD',
     choices: ['private', 'shared', 'slave', 'unchanged'],
-    description: 'How mounts reach other mount namespaces, and theirs this one. Default private: not at all.',
+    description: 'How mounts reach other mount namespaces, and theirs this one. By default private: not at all.',
     group: FILES,
   },
   {
