@@ -105,7 +105,7 @@ export const cgroupLs: Command = command({
     { description: 'the groups below one that have processes', command: 'tare cgroup ls --busy /system.slice' },
     {
       description: 'who has used most memory',
-      command: `tare cgroup ls --json | jq -r 'max_by(.stats.memory.peak // 0 | select(. > 0)).name'`,
+      command: `tare cgroup ls --json | jq -r 'max_by(.stats.memory.peak // 0).name'`,
     },
   ],
   run: async ({ options, operands, terminal }) => {

@@ -7,7 +7,8 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readCgroupLayout } from '../../src/linux/index.ts'
 import type { Called } from './tare.ts'
-import { ended, isRoot, startTare, tare } from './tare.ts'
+import { NO_TERMINAL, Session } from './session.ts'
+import { NODE_ARGS, ended, isRoot, startTare, tare } from './tare.ts'
 
 const { hierarchies, kind } = readCgroupLayout()
 const skip = !isRoot ? 'needs root' : kind === 'none' ? 'needs control groups' : false
@@ -101,6 +102,22 @@ test('signals go to the program, and the new group goes with it', { skip }, asyn
   assert.equal(await ended(child), 128 + 15)
   assert.ok(!isThere(groupOf(out)))
 })
+
+test(
+  'after ^C the new group is removed, too, and tare ends by it as its program did',
+  { skip: skip || NO_TERMINAL },
+  async (t) => {
+    const words = [...NODE_ARGS, 'cgroup', 'run', '-n', 'sh', '-c', 'cat /proc/self/cgroup; echo ready; exec sleep 100']
+    const shell = ['sh', '-c', '"$@"; echo sta"tus" $?', 'sh', process.execPath, ...words]
+    const session = new Session(shell, undefined, [])
+    t.after(() => session.close())
+    const seen = await session.see(/[^]*ready\r\n/)
+    session.type('\x03')
+    await session.status
+    assert.doesNotMatch(session.text, /status/)
+    assert.ok(!isThere(groupOf(seen.replaceAll('\r', ''))))
+  },
+)
 
 test('a program that is not there, a group that is not, nonsense', { skip }, () => {
   const fails = (status: number, message: RegExp, ...words: readonly string[]): void => {

@@ -242,6 +242,27 @@ describe('block I/O', () => {
   })
 })
 
+describe('devices', () => {
+  it('are those of the list, whatever the permissions of their files are', async (t) => {
+    if (lacks(t, ['devices'])) return
+    const cgroup = make('devices=/dev/null:rw,/dev/urandom:r')
+    const script = `exec 2>/dev/null
+      head -c 1 /dev/urandom >/dev/null && echo urandom
+      (: >/dev/urandom) && echo urandom-write
+      head -c 1 /dev/zero >/dev/null && echo zero
+      mknod ${directory}/null c 1 3 && echo make
+      exit 0`
+    assert.equal((await finished(shell(cgroup, script))).out, 'urandom\n')
+    setCgroup(cgroup.name, ['devices=standard'])
+    assert.equal((await finished(shell(cgroup, script))).out, 'urandom\nurandom-write\nzero\nmake\n')
+    rmSync(join(directory, 'null'))
+    // What the kernel refuses later takes nothing along: the devices are as they were.
+    assert.throws(() => setCgroup(cgroup.name, ['devices=none', 'cpuset.cpus=4000']))
+    assert.match((await finished(shell(cgroup, script))).out, /^zero$/m)
+    rmSync(join(directory, 'null'))
+  })
+})
+
 describe('huge pages', () => {
   it('are refused above the limit', async (t) => {
     if (lacks(t, ['hugetlb'], ['fallocate'])) return

@@ -133,7 +133,10 @@ export const applyWrites = (
 ): void => {
   const undos: Undo[] = []
   try {
-    carryOut(layout, directories, writes, undos)
+    // A program that was attached can't be taken back, so nothing that may fail comes after it.
+    const isProgram = ({ kind }: CgroupWrite): boolean => kind === 'device-program'
+    const ordered = [...writes.filter((write) => !isProgram(write)), ...writes.filter(isProgram)]
+    carryOut(layout, directories, ordered, undos)
   } catch (error) {
     undoAll(undos)
     throw error
