@@ -147,6 +147,36 @@ test('a script brings its interpreter', needs('perl'), () => {
   assert.equal(runIn([jail, script]), 'hello\n')
 })
 
+test(
+  'libraries beside a program, for each kind of processor: the loader chooses in the root as it does outside',
+  needs('gcc'),
+  () => {
+    const app = join(base, 'app')
+    const library = (directory: string, text: string): void => {
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(join(base, 'library.c'), `const char *name(void) { return "${text}"; }`)
+      execFileSync('gcc', ['-shared', '-fPIC', '-o', join(directory, 'libname.so'), join(base, 'library.c')])
+    }
+    library(join(app, 'lib'), 'any')
+    for (const level of ['x86-64-v2', 'x86-64-v3', 'x86-64-v4']) library(join(app, 'lib/glibc-hwcaps', level), level)
+    mkdirSync(join(app, 'bin'))
+    const source = 'extern int puts(const char *); const char *name(void); int main(void) { return puts(name()) < 0; }'
+    writeFileSync(join(base, 'main.c'), source)
+    const flags = ['-L', join(app, 'lib'), '-lname', '-Wl,-rpath,$ORIGIN/../lib']
+    execFileSync('gcc', ['-o', join(app, 'bin/program'), join(base, 'main.c'), ...flags])
+    const outside = execFileSync(join(app, 'bin/program'), { encoding: 'utf8' })
+    const jail = join(base, 'variants')
+    const { stderr } = call(['build', '-q', '-o', jail, join(app, 'bin/program')])
+    assert.match(
+      stderr,
+      /^tare: .*\/program finds libraries by \$ORIGIN, which its loader learns from \/proc: it must be mounted\n$/,
+    )
+
+    assert.equal(runIn(['--proc', jail, join(app, 'bin/program')]), outside)
+    assert.equal(readdirSync(join(jail, app, 'lib/glibc-hwcaps')).length, 3)
+  },
+)
+
 test('a program that is linked with musl', needs('musl-gcc'), () => {
   writeFileSync(join(base, 'hello.c'), '#include <stdio.h>\nint main(void) { puts("musl"); }\n')
   const program = join(base, 'hello-musl')

@@ -14,6 +14,7 @@ import { whyAbsent } from './tree.ts'
 const FOR_ROOT = ['/usr/local/sbin', '/usr/sbin', '/sbin']
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
 const EXECUTABLE = 0o111
+const ORIGIN = /\$(ORIGIN\b|\{ORIGIN\})/
 
 /** The directories of a search path, and those that are for root. */
 export const searchPath = (path: string | undefined): readonly string[] => {
@@ -119,7 +120,7 @@ export class ProgramAdder {
 
   #addLinked(program: Found, { loader, interpreted, libraries }: Linked): void {
     const { tree } = this.#files
-    const { interpreter } = this.#files.read(program)
+    const { interpreter, rpath, runpath, needed } = this.#files.read(program)
     if (interpreted && loader.file === undefined && interpreter !== undefined)
       throw new InputError({
         operation: 'find',
@@ -130,6 +131,11 @@ export class ProgramAdder {
     if (interpreter !== undefined && loader.file !== undefined) {
       this.#set.addFound(loader.file, { kind: 'interpreter', by: program.path })
     }
+    // Of a library the loader knows the path; of the program itself only the kernel does.
+    if (interpreted && [rpath, runpath, ...needed].some((text) => text !== undefined && ORIGIN.test(text)))
+      this.warnings.push(
+        `${program.path} finds libraries by $ORIGIN, which its loader learns from /proc: it must be mounted`,
+      )
     if (loader.configuration !== undefined && libraries.length > 0)
       this.#set.addFound(loader.configuration, { kind: 'loader configuration', by: program.path })
     for (const { candidate, needer, name } of libraries) {
