@@ -104,8 +104,8 @@ export const cgroupLs: Command = command({
     { description: 'who is where', command: 'tare cgroup ls --tree --busy --processes' },
     { description: 'the groups below one that have processes', command: 'tare cgroup ls --busy /system.slice' },
     {
-      description: 'who has used most memory',
-      command: `tare cgroup ls --json | jq -r 'max_by(.stats.memory.peak // 0).name'`,
+      description: 'the groups that have limits',
+      command: `tare cgroup ls --json | jq -r '.[] | select(.limits != []).name'`,
     },
   ],
   run: async ({ options, operands, terminal }) => {
