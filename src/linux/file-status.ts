@@ -6,6 +6,7 @@ import { syscall } from './syscall.ts'
 /** STATX_BASIC_STATS and STATX_MNT_ID (linux/stat.h). */
 const MASK = 0x7ff | 0x1000
 const SIZE = 256
+const AT_STATX_DONT_SYNC = 0x4000
 const STATX_ATTR_IMMUTABLE = 0x10
 const STATX_ATTR_APPEND = 0x20
 
@@ -42,12 +43,19 @@ export interface FileStatus {
 /**
  * What is at a place, or, with an empty path, behind a descriptor, which may be one of O_PATH; a link at the end isn't
  * followed, and nothing is mounted by looking. Throws {@link TareError}. statx(2)
+ *
+ * @param cached whether what the kernel knows already will do: then a file system that another program or machine serves
+ * isn't asked, and can't keep us waiting.
  */
-export const fileStatus = ({ dirfd = AT_FDCWD, path }: Place): FileStatus => {
+export const fileStatus = (
+  { dirfd = AT_FDCWD, path }: Place,
+  { cached = false }: { readonly cached?: boolean } = {},
+): FileStatus => {
   const buffer = new Uint8Array(SIZE)
   const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (path === '' ? AT_EMPTY_PATH : 0)
+  const sync = cached ? AT_STATX_DONT_SYNC : 0
   const target = path === '' ? `descriptor ${dirfd}` : path
-  syscall({ operation: 'look at', target }, 'statx', dirfd, path, flags, MASK, buffer)
+  syscall({ operation: 'look at', target }, 'statx', dirfd, path, flags | sync, MASK, buffer)
   const view = new DataView(buffer.buffer)
   const word = (at: number): number => view.getUint32(at, true)
   return {

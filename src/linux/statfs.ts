@@ -10,7 +10,6 @@ export const FILESYSTEM_MAGIC = {
   sysfs: 0x62656572,
   cgroup: 0x27e0eb,
   cgroup2: 0x63677270,
-  nsfs: 0x6e736673,
   binfmt_misc: 0x42494e4d,
 } as const
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -206,6 +206,11 @@ test('a directory that was left open leads out of a root', { skip: needs('chroot
     [],
     'a directory within its root is none that leads out',
   )
+  await using writing = await start(`9>>${directory}.log`)
+  t.after(() => rmSync(`${directory}.log`))
+  assert.ok(isOpen(audit(writing.pid), 'descriptors', 'host-files'))
+  await using reading = await start('9</etc/passwd')
+  assert.equal(isOpen(audit(reading.pid), 'descriptors', 'host-files'), false, 'what it may read there it has read')
   assert.ok(isOpen(audit(tight.pid), 'root', 'chroot'), 'and so is a root by chroot(2) for who may call it')
 })
 

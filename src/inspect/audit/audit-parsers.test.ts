@@ -7,6 +7,7 @@ import { kindOf } from './files.ts'
 import { hostPaths } from './host-paths.ts'
 import { parseAccounts } from './host-view.ts'
 import { parseLabel } from './modules.ts'
+import { servedOnTheWay } from './reach.ts'
 
 test('labels of security modules', () => {
   assert.equal(parseLabel('\n'), undefined)
@@ -71,6 +72,22 @@ test('files of the host are known by file system and directory', () => {
       ['/host', '/', false],
     ],
   )
+})
+
+test('no way leads through a file system that another program serves', () => {
+  const mounts = parseMountinfo(`1 0 254:0 / / rw - ext4 /dev/vda rw
+2 1 0:50 / /dev rw - fuse.evil evil rw
+3 1 0:51 / /net/a rw - nfs4 host:/a rw
+4 1 0:52 / /devices rw - tmpfs tmpfs rw
+5 1 0:53 / /auto rw - autofs systemd-1 rw
+`)
+  const served = (path: string): string | undefined => servedOnTheWay(mounts, path)?.type
+  assert.equal(served('/dev'), 'fuse.evil')
+  assert.equal(served('/dev/null'), 'fuse.evil')
+  assert.equal(served('/net/a/b'), 'nfs4')
+  assert.equal(served('/auto'), 'autofs')
+  assert.equal(served('/devices/x'), undefined)
+  assert.equal(served('/net'), undefined)
 })
 
 test('places of the host, by what it means to reach them', () => {

@@ -55,19 +55,6 @@ const meets = (subject: Subject, situation: CapabilitySituation, need: RiskNeed)
   }
 }
 
-/**
- * What it holds or can take: permitted ones can be made effective; and as root it gets all of the bounding set with the
- * next program, unless it has promised not to gain any (capabilities(7), "Capabilities and execution of programs by
- * root").
- */
-const reachableCapabilities = ({ capabilities, status }: Subject, rootInside: boolean): CapabilitySet =>
-  capabilities.permitted | (rootInside && !status.noNewPrivs ? capabilities.bounding : 0n)
-
-const isRootInside = ({ uids, status }: Subject): boolean => {
-  const mapping = uids.find(({ inside }) => inside === 0)
-  return mapping !== undefined && mapping.outside === status.uid.effective
-}
-
 const describe = (set: CapabilitySet): string => {
   const names = capabilityNames(set)
   if (names.length === 0) return 'none'
@@ -102,7 +89,7 @@ const auditOwn = (subject: Subject, findings: Findings, set: CapabilitySet): voi
 export const auditCapabilities = (subject: Subject, situation: CapabilitySituation): readonly Finding[] => {
   const findings = new Findings('capabilities')
   const host = isHostUser(subject)
-  const held = reachableCapabilities(subject, isRootInside(subject))
+  const held = subject.powers
   if (held === 0n) {
     findings.holds('none', 'none')
     return findings.list

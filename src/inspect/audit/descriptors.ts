@@ -1,6 +1,5 @@
 import type { FileStatus } from '../../linux/file-status.ts'
-import { S_IFBLK, S_IFMT, fileStatus } from '../../linux/file-status.ts'
-import { FILESYSTEM_MAGIC, filesystemStatus } from '../../linux/statfs.ts'
+import { S_IFBLK, S_IFMT, S_IFREG, fileStatus } from '../../linux/file-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import { parseNamespaceId } from '../../linux/namespace.ts'
 import type { Finding } from './finding.ts'
@@ -8,6 +7,9 @@ import { Findings } from './finding.ts'
 import { isDirectory } from './permission.ts'
 import { isSameFile, tryParent } from './root.ts'
 import type { Subject } from './subject.ts'
+
+/** Files of any file system are looked at here, also of those that the process serves itself. */
+const CACHED = { cached: true } as const
 
 /** The most descriptors that are looked at. */
 const MOST = 4096
@@ -17,7 +19,7 @@ const DEEPEST = 256
 /** Whether a directory lies in the root directory of the process, however deep. */
 const isWithin = (directory: number, root: FileStatus): boolean => {
   let at = directory
-  let status = fileStatus({ dirfd: at, path: '' })
+  let status = fileStatus({ dirfd: at, path: '' }, CACHED)
   try {
     for (let depth = 0; depth < DEEPEST; depth++) {
       if (isSameFile(status, root)) return true
@@ -25,7 +27,7 @@ const isWithin = (directory: number, root: FileStatus): boolean => {
       if (above < 0) return false
       if (at !== directory) trySyscall('close', at)
       at = above
-      const next = fileStatus({ dirfd: at, path: '' })
+      const next = fileStatus({ dirfd: at, path: '' }, CACHED)
       if (isSameFile(next, status)) return false
       status = next
     }
@@ -37,16 +39,36 @@ const isWithin = (directory: number, root: FileStatus): boolean => {
 
 /** What makes a descriptor a way out; undefined for one that is none. */
 const leadOf = (subject: Subject, fd: number, root: FileStatus, link: string): string | undefined => {
-  const status = fileStatus({ dirfd: fd, path: '' })
+  const status = fileStatus({ dirfd: fd, path: '' }, CACHED)
   if ((status.mode & S_IFMT) === S_IFBLK) return 'a disk'
-  const { magic } = filesystemStatus(fd)
-  if (magic === FILESYSTEM_MAGIC.nsfs) {
-    const id = parseNamespaceId(link)
-    const own = id === undefined ? undefined : subject.namespaces[id.kind]?.inode
-    return id !== undefined && id.inode !== own ? `another ${id.kind} namespace` : undefined
-  }
+  const id = parseNamespaceId(link)
+  if (id !== undefined)
+    return id.inode === subject.namespaces[id.kind]?.inode ? undefined : `another ${id.kind} namespace`
   return !isDirectory(status) || isWithin(fd, root) ? undefined : 'a directory outside of its root'
 }
+
+/** What a descriptor was opened for, in the text of /proc/PID/fdinfo: O_ACCMODE (open(2)). */
+const isForWriting = (text: string): boolean => {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? '0'
+  return (Number.parseInt(flags, 8) & 3) !== 0
+}
+
+/** Files of the host, not in sight otherwise, that it may write to: of its outputs that is meant. */
+const hostFiles = (subject: Subject, numbers: readonly string[]): readonly string[] =>
+  numbers
+    .filter((number) => Number(number) > 2)
+    .flatMap((number) => {
+      const link = subject.files.link(`fd/${number}`) ?? ''
+      if (!link.startsWith('/') || link.startsWith('/memfd:')) return []
+      const fd = subject.files.tryFollow(`fd/${number}`)
+      if (fd < 0) return []
+      const { mode, mount, device } = fileStatus({ dirfd: fd, path: '' }, CACHED)
+      trySyscall('close', fd)
+      const isHosts = subject.host.mounts.some(({ major, minor }) => major === device.major && minor === device.minor)
+      const isOutside = isHosts && !subject.mounts.some(({ id }) => id === mount)
+      if ((mode & S_IFMT) !== S_IFREG || !isOutside) return []
+      return isForWriting(subject.files.readIfThere(`fdinfo/${number}`) ?? '') ? [`${number} (${link})`] : []
+    })
 
 const lead = (subject: Subject, link: string, root: FileStatus): string | undefined => {
   const fd = subject.files.tryFollow(link)
@@ -61,7 +83,7 @@ const lead = (subject: Subject, link: string, root: FileStatus): string | undefi
 /** Whether what it has open, or its working directory, leads out of its root (CVE-2024-21626). */
 export const auditDescriptors = (subject: Subject): readonly Finding[] => {
   const findings = new Findings('descriptors')
-  const root = fileStatus({ dirfd: subject.root, path: '' })
+  const root = fileStatus({ dirfd: subject.root, path: '' }, CACHED)
   const numbers = subject.files.list('fd')
   if (numbers === undefined) {
     findings.unknown('descriptors', 'its descriptors may not be listed')
@@ -82,6 +104,13 @@ export const auditDescriptors = (subject: Subject): readonly Finding[] => {
       },
     )
   }
+  const files = hostFiles(subject, numbers.slice(0, MOST))
+  if (files.length > 0)
+    findings.open('host-files', `files of the host that are open for writing: ${files.join(', ')}`, {
+      severity: 'weakness',
+      why: 'It writes to them whatever is mounted.',
+      remedy: 'Close them, or set close-on-exec, in what starts the container; tare run leaves 0, 1 and 2 only.',
+    })
   if (findings.list.length === 0)
     findings.holds('within', `none of its ${numbers.length} descriptors leads out of its root`)
   if (numbers.length > MOST)

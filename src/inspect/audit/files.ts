@@ -137,6 +137,21 @@ export const auditFiles = (subject: Subject, paths: readonly HostPath[]): readon
   const whole = paths.find(({ mount, path }) => path === '/' && mount.mountPoint === '/')
   for (const path of whole === undefined ? paths : [whole])
     if (kindOf(path.path) !== 'kernel') judge(subject, findings, path)
+  const strange = subject.mounts.filter(
+    (mount) =>
+      mount.major !== 0 &&
+      !subject.host.mounts.some(({ major, minor }) => major === mount.major && minor === mount.minor),
+  )
+  if (strange.length > 0)
+    findings.partial(
+      'other-disks',
+      `a disk that the host has not mounted: ${strange.map(({ mountPoint }) => mountPoint).join(', ')}`,
+      {
+        severity: 'note',
+        why: 'Whoever mounted it there gave it to the container whole.',
+        remedy: 'See whether that is meant.',
+      },
+    )
   if (paths.length === 0) findings.holds('none', 'no file system of the host is in sight')
   for (const { mountPoint, options, shared } of subject.mounts)
     if (shared !== undefined && !subject.namespaces.mnt?.shared && options.includes('rw') && mountPoint === '/')

@@ -51,7 +51,6 @@ export const KERNEL_PATHS: readonly KernelPath[] = [
   inSys(set('power/state', 'weakness', 'It sends the machine to sleep.')),
   inSys(set('bus/pci/rescan', 'weakness', 'Hardware of the host is taken away and found again through such files.')),
   inSys(set('kernel/mm/transparent_hugepage/enabled', 'note', 'Parameters of memory are set for the whole host.')),
-  inSys(see('kernel/vmcoreinfo', 'note', 'It tells where the kernel lies in memory.')),
   inSys(see('devices/virtual/powercap', 'note', 'How much power is drawn tells of what others compute.')),
   inSys(see('firmware/acpi/tables', 'note', 'Tables of the firmware tell of the machine.')),
 ] // prettier-ignore

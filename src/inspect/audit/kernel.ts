@@ -23,8 +23,7 @@ const judge = (subject: Subject, { filesystem, by, path, takes }: KernelPath, fd
   const { magic, readOnly } = filesystemStatus(fd)
   if (magic !== FILESYSTEM_MAGIC[filesystem] && magic !== FILESYSTEM_MAGIC.binfmt_misc) return 'masked'
   if (by === 'write' && readOnly) return 'read-only'
-  if (takes !== undefined && !(isHostUser(subject) && hasCapability(subject.capabilities.effective, takes)))
-    return 'denied'
+  if (takes !== undefined && !(isHostUser(subject) && hasCapability(subject.powers, takes))) return 'denied'
   const status: FileStatus = fileStatus({ dirfd: fd, path: '' })
   const may = by === 'read' ? mayRead : path.startsWith('sys/') ? maySet : mayWrite
   return may(subject, status) ? 'open' : 'denied'
@@ -74,8 +73,7 @@ const auditProc = (subject: Subject, findings: Findings): void => {
   const same = proc.find((mount) => hosts.some(({ major, minor }) => mount.major === major && mount.minor === minor))
   if (same === undefined || subject.namespaces.pid?.shared === true) return
   findings.open('host-proc', `${same.mountPoint} is the proc of the host`, {
-    severity:
-      isHostUser(subject) && hasCapability(subject.capabilities.effective, 'CAP_SYS_PTRACE') ? 'escape' : 'weakness',
+    severity: isHostUser(subject) && hasCapability(subject.powers, 'CAP_SYS_PTRACE') ? 'escape' : 'weakness',
     why: "It shows the host's processes; /proc/PID/root and /proc/PID/mem of those that it may trace lead out.",
     remedy: 'Mount a proc of its own pid namespace: tare run and docker do; unshare --mount-proc.',
   })
@@ -114,7 +112,7 @@ const auditCgroups = (subject: Subject, findings: Findings): void => {
       lookAt(subject, `${mountPoint}/release_agent`, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) ===
         true,
   )
-  if (agent !== undefined && isHostUser(subject) && hasCapability(subject.capabilities.effective, 'CAP_SYS_ADMIN'))
+  if (agent !== undefined && isHostUser(subject) && hasCapability(subject.powers, 'CAP_SYS_ADMIN'))
     findings.open('release_agent', `${agent.mountPoint}/release_agent can be written to`, {
       severity: 'escape',
       why: 'The kernel starts the program named there as root of the host when a group empties (CVE-2022-0492).',

@@ -29,7 +29,7 @@ const sharing = (subject: Subject, kind: NamespaceKind): Sharing => {
         'Leave out --mount and the like of what started it, or use "tare run".',
       )
     case 'user':
-      return root || subject.capabilities.permitted !== 0n
+      return root || subject.powers !== 0n
         ? ofAll(
             'weakness',
             "Its root is the host's root: whatever it gets hold of there is its own, and its capabilities count on the host.",
@@ -42,7 +42,7 @@ const sharing = (subject: Subject, kind: NamespaceKind): Sharing => {
           )
     case 'pid':
       return ofAll(
-        host && hasCapability(subject.capabilities.effective, 'CAP_SYS_PTRACE') ? 'escape' : 'weakness',
+        host && hasCapability(subject.powers, 'CAP_SYS_PTRACE') ? 'escape' : 'weakness',
         "It sees the host's processes, with their arguments, and may signal and trace those of the same user.",
         'tare run (always); docker: leave out --pid=host.',
       )

@@ -22,14 +22,14 @@ const bitsFor = ({ status }: Subject, { mode, uid, gid }: FileStatus): number =>
  */
 export const mayWrite = (subject: Subject, file: FileStatus): boolean =>
   (bitsFor(subject, file) & WRITE) !== 0 ||
-  (hasCapability(subject.capabilities.effective, 'CAP_DAC_OVERRIDE') && isMapped(subject, file))
+  (hasCapability(subject.powers, 'CAP_DAC_OVERRIDE') && isMapped(subject, file))
 
 /** As {@link mayWrite}, for reading. */
 export const mayRead = (subject: Subject, file: FileStatus): boolean => {
   if ((bitsFor(subject, file) & READ) !== 0) return true
-  const { effective } = subject.capabilities
+  const { powers } = subject
   return (
-    (hasCapability(effective, 'CAP_DAC_OVERRIDE') || hasCapability(effective, 'CAP_DAC_READ_SEARCH')) &&
+    (hasCapability(powers, 'CAP_DAC_OVERRIDE') || hasCapability(powers, 'CAP_DAC_READ_SEARCH')) &&
     isMapped(subject, file)
   )
 }

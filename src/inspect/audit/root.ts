@@ -44,12 +44,11 @@ export const auditRoot = (subject: Subject): readonly Finding[] => {
   }
   const top = servedOnTheWay(subject.mounts, '/') === undefined ? isTop(subject.root) : undefined
   const shared = isShared(subject, 'mnt')
-  const reached = subject.capabilities.permitted | subject.capabilities.bounding
   if (top === undefined) findings.unknown('root', 'its root directory is served by a program, or may not be entered')
   else if (top && !shared)
     findings.holds('pivot', 'its root directory is the top of its own mounts: there is nothing above it')
   else if (top) findings.holds('top', 'its root directory is the top of the mounts')
-  else if (hasCapability(subject.capabilities.permitted, 'CAP_SYS_CHROOT'))
+  else if (hasCapability(subject.powers, 'CAP_SYS_CHROOT'))
     findings.open('chroot', 'its root directory was set by chroot(2), and it may call chroot(2) itself', {
       severity: shared ? 'escape' : 'weakness',
       why: 'A second chroot(2) lets go of the first: from there ".." leads up to the real root.',
@@ -57,7 +56,10 @@ export const auditRoot = (subject: Subject): readonly Finding[] => {
     })
   else
     findings.partial('chroot', 'its root directory was set by chroot(2)', {
-      severity: hasCapability(reached, 'CAP_SYS_CHROOT') && !subject.status.noNewPrivs ? 'weakness' : 'note',
+      severity:
+        hasCapability(subject.capabilities.bounding, 'CAP_SYS_CHROOT') && !subject.status.noNewPrivs
+          ? 'weakness'
+          : 'note',
       why: 'What lies above it is still mounted: a directory that is open, or CAP_SYS_CHROOT, leads there.',
       remedy: PIVOT,
     })

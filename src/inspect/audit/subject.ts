@@ -1,9 +1,9 @@
 import { hasCapability, parseStatusCapabilities } from '../../linux/capability.ts'
-import type { CapabilityName, ProcessCapabilities } from '../../linux/capability.ts'
+import type { CapabilityName, CapabilitySet, ProcessCapabilities } from '../../linux/capability.ts'
 import type { CgroupPaths } from '../../linux/cgroup/layout.ts'
 import { parseCgroupPaths } from '../../linux/cgroup/layout.ts'
 import type { IdMapping } from '../../linux/idmap.ts'
-import { parseIdMap } from '../../linux/idmap.ts'
+import { idOutside, parseIdMap } from '../../linux/idmap.ts'
 import type { MountInfo } from '../../linux/mountinfo.ts'
 import { parseMountinfo } from '../../linux/mountinfo.ts'
 import type { NamespaceKind } from '../../linux/namespace.ts'
@@ -36,6 +36,12 @@ export interface Subject {
   readonly command: readonly string[]
   readonly status: ProcessStatus
   readonly capabilities: ProcessCapabilities
+  /**
+   * What it holds or can take: permitted ones can be made effective; and as root it gets all of the bounding set with
+   * the next program, unless it has promised not to gain any (capabilities(7), "Capabilities and execution of programs
+   * by root").
+   */
+  readonly powers: CapabilitySet
   readonly namespaces: Readonly<Partial<Record<NamespaceKind, SubjectNamespace>>>
   /** Who made its user namespace, as the host counts; undefined for the host's own. */
   readonly owner: number | undefined
@@ -106,16 +112,20 @@ export const readSubject = (files: ProcessFiles, host: HostView): Subject => {
   const { root } = files
   // To a reader in it, the map of a namespace tells what its ids are in the one above: here they are as they are.
   const shared = namespaces.user?.shared !== false
+  const uids = shared ? SAME : parseIdMap(files.read('uid_map'))
+  const capabilities = parseStatusCapabilities(text)
+  const isRoot = idOutside(uids, 0) === status.uid.effective
   return {
     pid: files.pid,
     files,
     host,
     command: parseCommandLine(files.read('cmdline')),
     status,
-    capabilities: parseStatusCapabilities(text),
+    capabilities,
+    powers: capabilities.permitted | (isRoot && !status.noNewPrivs ? capabilities.bounding : 0n),
     namespaces,
     owner,
-    uids: shared ? SAME : parseIdMap(files.read('uid_map')),
+    uids,
     gids: shared ? SAME : parseIdMap(files.read('gid_map')),
     mounts: mountsInSight({ mounts: parseMountinfo(files.read('mountinfo')), root }),
     cgroups: parseCgroupPaths(files.read('cgroup')),
@@ -133,7 +143,7 @@ export const isShared = ({ namespaces }: Subject, kind: NamespaceKind): boolean 
 export const mayIn = (subject: Subject, kind: NamespaceKind, capability: CapabilityName): boolean => {
   const { user } = subject.namespaces
   const owner = subject.namespaces[kind]?.owner
-  return hasCapability(subject.capabilities.effective, capability) && owner !== undefined && owner === user?.inode
+  return hasCapability(subject.powers, capability) && owner !== undefined && owner === user?.inode
 }
 
 /** What an id of the host is called: `0 (root)`, `100000 (nobody's)`. */

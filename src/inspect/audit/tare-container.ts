@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { S_IFMT, fileStatus } from '../../linux/file-status.ts'
+import { S_IFMT, S_IFREG, fileStatus } from '../../linux/file-status.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../linux/fcntl.ts'
 import type { ProcessStatus } from '../../linux/process-status.ts'
 import { parseProcessStatus } from '../../linux/process-status.ts'
@@ -12,7 +12,6 @@ import { ProcessFiles } from './process-files.ts'
 const PLAN = '/memfd:tare-plan (deleted)'
 const STAGE = '/memfd:tare-stage (deleted)'
 
-const S_IFREG = 0o100000
 /** The most that is read of a plan, in bytes. */
 const LONGEST = 8 << 20
 /** The most descriptors of a process that are looked at for plans. */
