@@ -7,26 +7,39 @@ import { command } from './command.ts'
 import { jsonText } from './json.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
+import { displayWidth, padTo, printable, wrap } from './text.ts'
 import { wrongValue } from './wrong-value.ts'
 
 const access = ({ readable, writable }: GroupFile): string => `${readable ? 'r' : '-'}${writable ? 'w' : '-'}`
 
-/** The files of a controller, each name once: version 1 has some in each of its hierarchies. */
-const section = (title: string, files: readonly GroupFile[]): readonly (readonly string[])[] => {
+/** What is left for a sentence at least, in cells. */
+const NARROWEST = 24
+
+/** The files of a controller, each name once: version 1 has some in each of its hierarchies. Sentences are wrapped. */
+const section = (title: string, files: readonly GroupFile[], { lineWidth, style }: Terminal): string => {
   const once = [...new Map(files.map((file) => [file.file, file])).values()]
-  return [[title], ...once.map((file) => [`  ${file.file}`, access(file), file.known?.description ?? ''])]
+  const width = Math.max(...once.map(({ file }) => displayWidth(file)))
+  const indent = width + 10
+  const room = Math.max(lineWidth ?? Number.POSITIVE_INFINITY, indent + NARROWEST)
+  const lines = once.map((file) => {
+    const words = wrap(file.known?.description ?? '', room, indent).trimStart()
+    return `  ${padTo(printable(file.file), width)}   ${access(file)}   ${words}`.trimEnd()
+  })
+  return `${style.bold(title)}\n${lines.join('\n')}\n`
 }
 
-const filesText = (files: readonly GroupFile[], { lineWidth }: Terminal): string => {
+const filesText = (files: readonly GroupFile[], terminal: Terminal): string => {
   const controllers = [...new Set(files.map(({ controller }) => controller))]
   const order = [...controllers.filter((name) => name === 'cgroup'), ...controllers.filter((name) => name !== 'cgroup')]
-  const rows = order.flatMap((name) =>
-    section(
-      name === 'cgroup' ? 'every group' : name,
-      files.filter(({ controller }) => controller === name),
-    ),
-  )
-  return formatTable(rows, [], lineWidth)
+  return order
+    .map((name) =>
+      section(
+        name === 'cgroup' ? 'every group' : name,
+        files.filter(({ controller }) => controller === name),
+        terminal,
+      ),
+    )
+    .join('')
 }
 
 const report = (cgroup: Cgroup, terminal: Terminal): void => {
