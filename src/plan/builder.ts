@@ -72,8 +72,15 @@ export class StepBuilder {
   }
 
   /** Clones this process; the child goes on at the next step, the parent at `parent`. */
-  clone(words: Words, call: SyscallName, args: readonly Operand[], result: Register, parent: Label): void {
-    this.#add('clone', words, call, args, result, [{ errno: 0, to: parent }])
+  clone(
+    words: Words,
+    call: SyscallName,
+    args: readonly Operand[],
+    result: Register,
+    parent: Label,
+    branches: readonly Branch[] = NONE,
+  ): void {
+    this.#add('clone', words, call, args, result, [{ errno: 0, to: parent }, ...branches])
   }
 
   /** Writes a register to the data, `size` bytes of it (4 or 8). */

@@ -12,6 +12,7 @@ export const injectFault = (steps: readonly Step[], fault: Fault): readonly Step
       ...step,
       operation: 'fail',
       args: [fault.errno],
-      branches: fallible && step.operation !== 'clone' ? step.branches : [],
+      // The first branch of a clone is the way of the parent.
+      branches: !fallible ? [] : step.branches.slice(step.operation === 'clone' ? 1 : 0),
     }
   })

@@ -53,6 +53,16 @@ for (const [name, options] of Object.entries(SUBJECTS))
     t.diagnostic(`${failed} failures, ${killed} kills, ${branches} branches; ${infallible} can't fail`)
   })
 
+test('where a program can not be cloned as by vfork, it is forked', async (t) => {
+  const lack = lacksRoot()
+  if (lack !== undefined) return t.skip(lack)
+  nothingLeft(t)
+  const index = subject({}).plan.stage.findIndex(({ operation }) => operation === 'clone')
+  const fault = { kind: 'fail', phase: 'stage', index, errno: 22 } as const
+  const { exitCode, stdout } = await runWithFault(['sh', '-c', 'echo $$; exit 7'], {}, fault)
+  assert.deepEqual({ exitCode, stdout }, { exitCode: 7, stdout: '2\n' })
+})
+
 test('nothing is left of streams and terminals when a step fails', async (t) => {
   const lack = lacksRoot()
   if (lack !== undefined) return t.skip(lack)

@@ -188,10 +188,34 @@ export const failStageSteps = async ({ plan, host }: Subject): Promise<Pick<Trie
   return { failed, infallible }
 }
 
+/** Waits until whoever takes step `index` waits there, and kills the container. */
+const killAt = async (
+  each: Subject,
+  fault: Fault,
+  index: number,
+  usual: ReadonlyMap<number, Taker>,
+  of: string,
+): Promise<void> => {
+  if (usual.get(index) === 'init') {
+    // Where PID 1 is after the clone, nobody is told: the program's steps are. It waits for the kill as the program
+    // goes on to its end, so the container has started, and was killed.
+    const program = Math.max(...[...usual].filter(([, taker]) => taker === 'program').map(([at]) => at))
+    const outcome = await outcomeOf(each, fault, of, (running) =>
+      waitFor(() => running.step === program && stateOf(running.pid) === 'S', of),
+    )
+    const status = { kind: 'killed', signal: SIGKILL, coreDumped: false }
+    assert.deepEqual('ended' in outcome ? outcome.ended.status : outcome.error, status, of)
+    return
+  }
+  const step = each.plan.stage[index]
+  assert.ok(step !== undefined, of)
+  const outcome = await outcomeOf(each, fault, of, (running) => waitFor(() => running.step === index, of))
+  assertFailed(outcome, step, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', of)
+}
+
 /** The process is killed at every step of the stage. */
 export const killAtStageSteps = async ({ plan, host }: Subject): Promise<Pick<Tried, 'killed'>> => {
   const usual = usualSteps(plan.stage)
-  const program = Math.max(...[...usual].filter(([, taker]) => taker === 'program').map(([index]) => index))
   const [first] = plan.stage
   assert.ok(first !== undefined)
   const before: Fault = { kind: 'kill', phase: 'unshare', index: 0 }
@@ -204,45 +228,27 @@ export const killAtStageSteps = async ({ plan, host }: Subject): Promise<Pick<Tr
     const of = `step ${index} (${step.what}) killed`
     const changed = { ...plan, stage: leadTo(plan.stage, usual, index) }
     const fault: Fault = { kind: 'kill', phase: 'stage', index }
-    if (usual.get(index) === 'init') {
-      // Where PID 1 is after the clone, nobody is told: the program's steps are. It waits for the kill as the program
-      // goes on to its end, so the container has started, and was killed.
-      const outcome = await outcomeOf({ plan: changed, host }, fault, of, (running) =>
-        waitFor(() => running.step === program && stateOf(running.pid) === 'S', of),
-      )
-      assert.deepEqual('ended' in outcome ? outcome.ended.status : outcome.error, {
-        kind: 'killed',
-        signal: SIGKILL,
-        coreDumped: false,
-      })
-    } else {
-      const outcome = await outcomeOf({ plan: changed, host }, fault, of, (running) =>
-        waitFor(() => running.step === index, of),
-      )
-      assertFailed(outcome, step, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', of)
-    }
+    await killAt({ plan: changed, host }, fault, index, usual, of)
     killed += 1
   }
   return { killed }
 }
+
+/** Where a step leads that fails as it may. The first branch of a clone is the way of the parent. */
+const tolerated = ({ operation, branches }: Step): Step['branches'] =>
+  operation === 'clone' ? branches.slice(1) : operation === 'syscall' ? branches : []
 
 /** Every errno that a step of the stage tolerates leads where its branch says; there the process is killed. */
 export const takeStageBranches = async ({ plan, host }: Subject): Promise<Pick<Tried, 'branches'>> => {
   const usual = usualSteps(plan.stage)
   let branches = 0
   for (const [index, step] of plan.stage.entries()) {
-    if (step.operation !== 'syscall') continue
-    for (const { errno, to } of step.branches) {
+    for (const { errno, to } of tolerated(step)) {
       assert.ok(errno !== 'any', 'a branch for any errno needs a test of its own')
-      const target = plan.stage[to.index]
       const of = `step ${index} (${step.what}) failing with ${errnoName(errno)}, which it tolerates`
-      assert.ok(target !== undefined, of)
       const waiting = injectFault(leadTo(plan.stage, usual, index), { kind: 'kill', phase: 'stage', index: to.index })
       const fault: Fault = { kind: 'fail', phase: 'stage', index, errno }
-      const outcome = await outcomeOf({ plan: { ...plan, stage: waiting }, host }, fault, of, (running) =>
-        waitFor(() => running.step === to.index, of),
-      )
-      assertFailed(outcome, target, 'ERR_TARE_KILLED', 'the process that was to do it was killed by SIGKILL', of)
+      await killAt({ plan: { ...plan, stage: waiting }, host }, fault, to.index, usual, of)
       branches += 1
     }
   }
@@ -267,7 +273,6 @@ export const tryEveryFault = async (each: Subject): Promise<Tried> => {
   assert.equal(tried.infallible, stores + inits)
   assert.equal(tried.failed + tried.infallible, prepare.length + grant.length + 1 + stage.length, 'each step failed')
   assert.equal(tried.killed, stage.length, 'the stage was killed at each step')
-  const tolerated = stage.filter(({ operation }) => operation === 'syscall').flatMap(({ branches }) => branches)
-  assert.equal(tried.branches, tolerated.length, 'each branch was taken')
+  assert.equal(tried.branches, stage.flatMap(tolerated).length, 'each branch was taken')
   return tried
 }

@@ -10,6 +10,7 @@ import { CONTROL, STATUS_FD } from './context.ts'
 
 /** CLONE_VM: nothing is copied for a process that drops it at once; PID 1 waits until the program is there (clone(2)). */
 const VFORK = named(0x100 | 0x4000 | 17, 'CLONE_VM|CLONE_VFORK|SIGCHLD')
+const FORK = named(17, 'SIGCHLD')
 const SIGKILL = named(9, 'SIGKILL')
 const SIG_SETMASK = named(2, 'SIG_SETMASK')
 const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
@@ -17,7 +18,7 @@ const SECCOMP_SET_MODE_FILTER = named(1, 'SECCOMP_SET_MODE_FILTER')
 const TIOCSCTTY = named(0x540e, 'TIOCSCTTY')
 const ALL = 0xffffffff
 const MSG_PEEK_DONTWAIT = named(0x42, 'MSG_PEEK|MSG_DONTWAIT')
-const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EAGAIN = 11, EPIPE = 32, ENOSYS = 38 } = ERRNO
+const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EINVAL = 22, EAGAIN = 11, EPIPE = 32, ENOSYS = 38 } = ERRNO
 const KEYCTL_JOIN_SESSION_KEYRING = named(1, 'KEYCTL_JOIN_SESSION_KEYRING')
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -76,7 +77,13 @@ const planInit = (context: PlanContext): void => {
   const program = stage.label()
   const child = stage.register('program')
   const why = 'PID 1 stays beside it, to reap orphans and pass signals on'
-  stage.clone({ what: 'clone the program', why }, 'clone', [VFORK, 0, 0, 0, 0], child, parent)
+  const words = { what: 'clone the program', why }
+  const plain = stage.label()
+  stage.clone(words, 'clone', [VFORK, 0, 0, 0, 0], child, parent, [{ errno: EINVAL, to: plain }])
+  stage.jump({ what: 'go on as the program' }, program)
+  // Before Linux 6.1 processes that share memory can't be in two time namespaces, and an exec enters none.
+  stage.place(plain)
+  stage.clone(words, 'clone', [FORK, 0, 0, 0, 0], child, parent)
   stage.jump({ what: 'go on as the program' }, program)
   stage.place(parent)
   closeRest(context)
