@@ -1,6 +1,6 @@
 // Every step of a launch fails once: the error names it, and nothing is left. Needs root.
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { LaunchOptions } from '../../src/engine/launch-options.ts'
@@ -91,4 +91,20 @@ test('whichever step fails is named, and nothing is left: namespaces of others',
   })
   t.diagnostic(`${failed} steps failed, ${passed} were not needed`)
   assert.ok(failed > 8)
+})
+
+test('whichever step fails is named, and nothing is left: a pivot with all that can be mounted', root, async (t) => {
+  nothingLeft(t)
+  const directory = scratch()
+  for (const name of ['dev', 'proc', 'usr', 'lib', 'lib64', 'bin']) mkdirSync(join(directory, name))
+  const binds = ['/usr', '/lib', '/lib64', '/bin']
+    .filter((path) => existsSync(path))
+    .map((path) => ({ source: path, target: path, readOnly: true }))
+  const { failed, passed } = await failEach({
+    unshare: { kinds: ['mnt'] },
+    pivot: { root: directory, binds, proc: true, dev: true },
+    env: { PATH: '/bin' },
+  })
+  t.diagnostic(`${failed} steps failed, ${passed} were not needed`)
+  assert.ok(failed > 30)
 })
