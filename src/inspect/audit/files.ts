@@ -71,6 +71,13 @@ const where = ({ mount, path }: HostPath): string =>
 
 const REMEDY = 'Mount what is needed, and no more, with :ro (tare run --volume, docker --volume).'
 
+/**
+ * Whether what it makes there can be a set-user-id program of the host's root. Where the owners are mapped it is root's,
+ * too; but who maps them mostly has a filter that refuses these bits.
+ */
+const makesRootsFiles = ({ status }: Subject, { mount }: HostPath): boolean =>
+  status.uid.filesystem === 0 || (mount.options.includes('idmapped') && status.seccomp !== 'filter')
+
 const judge = (subject: Subject, findings: Findings, host: HostPath): void => {
   const kind = kindOf(host.path)
   const writable = isWritable(subject, host)
@@ -110,7 +117,7 @@ const judge = (subject: Subject, findings: Findings, host: HostPath): void => {
     )
   } else if (isRoot || kind === 'engine') {
     findings.holds('own-files', `${text}: made for it`)
-  } else if (writable && subject.status.uid.filesystem === 0) {
+  } else if (writable && makesRootsFiles(subject, host)) {
     findings.partial('host-files', text, {
       severity: 'weakness',
       why: "What it makes there belongs to the host's root: a set-user-id program, for a user of the host to start.",

@@ -4,6 +4,9 @@ import { Findings } from './finding.ts'
 import type { Subject } from './subject.ts'
 import { describeUser, isHostUser, isSomeones } from './subject.ts'
 
+/** loginuid of what was not started by somebody who logged in. */
+const NOBODY_LOGGED_IN = 0xffffffff
+
 const OWN_RANGE = 'tare run (as root, the default); podman: --userns=auto; docker: userns-remap.'
 
 /** `0 to 65535 of it are 524288 to 589823 of the host`. */
@@ -47,6 +50,12 @@ const auditGroups = (subject: Subject, findings: Findings): void => {
       remedy: 'tare run --user=UID:GID; docker: --user, without --group-add.',
     },
   )
+}
+
+/** The id by which the kernel's audit log knows who logged in (pam_loginuid(8)); it stays whatever a process becomes. */
+const auditLogin = ({ files, host }: Subject, findings: Findings): void => {
+  const uid = Number(files.readIfThere('loginuid') ?? NOBODY_LOGGED_IN)
+  if (uid !== NOBODY_LOGGED_IN) findings.holds('login', `what it does is logged as that of ${describeUser(host, uid)}`)
 }
 
 const auditMap = (subject: Subject, findings: Findings): void => {
@@ -108,5 +117,6 @@ export const auditIds = (subject: Subject): readonly Finding[] => {
     if (owner !== undefined) findings.holds('owner', `its user namespace was made by ${describeUser(host, owner)}`)
   }
   auditGroups(subject, findings)
+  auditLogin(subject, findings)
   return findings.list
 }

@@ -9,7 +9,7 @@ const CHUNK = 64 * 1024
 /** The most that is read of one file, in bytes: a process may have made its tables as long as it likes. */
 const LONGEST = 64 << 20
 
-const { EACCES = 13, EPERM = 1, ENOENT = 2, ESRCH = 3 } = ERRNO
+const { EACCES = 13, EINVAL = 22, EPERM = 1, ENOENT = 2, ESRCH = 3 } = ERRNO
 
 /**
  * The files of one process in /proc, by a descriptor of its directory: whatever is read through it is of this process,
@@ -29,14 +29,14 @@ export class ProcessFiles implements Disposable {
 
   /** Why it can't be audited. */
   error(syscall: string, errno: number): TareError {
+    // Of a process that has ended files are missing, and of one that is ending some can't be read any more.
+    const meant = errno === ENOENT || errno === EINVAL ? ESRCH : errno
     const hint =
-      errno === ENOENT || errno === ESRCH
+      meant === ESRCH
         ? 'There is no such process here, or it has ended: "tare ps" lists those in containers.'
-        : errno === EACCES || errno === EPERM
+        : meant === EACCES || meant === EPERM
           ? 'It belongs to another user: be root, or have CAP_SYS_PTRACE.'
           : undefined
-    // A file of a process that has ended is missing from its directory.
-    const meant = errno === ENOENT ? ESRCH : errno
     return new TareError({ operation: 'audit', target: `process ${this.pid}`, syscall, errno: meant, hint })
   }
 
