@@ -3,7 +3,6 @@ import { InputError } from '../../linux/error.ts'
 import type { ElfFile } from '../../linux/elf/elf.ts'
 import { loaderConfDirectories } from './loader-conf.ts'
 import type { Loader } from './loader.ts'
-import { loaderOf } from './loader.ts'
 import type { Candidate, ElfFiles, Loaded, Search } from './library-search.ts'
 import { LibrarySearch } from './library-search.ts'
 import type { Found } from './tree.ts'
@@ -86,7 +85,7 @@ export interface LinkOptions {
  * for several kinds of processors all are taken, as another machine may choose another.
  */
 export const linkProgram = (files: ElfFiles, found: Found, elf: ElfFile, options: LinkOptions = {}): Linked => {
-  const loader = loaderOf(files.tree, elf)
+  const loader = files.loader(elf)
   const search = new LibrarySearch(files, loader, elf)
   const program: Loaded = {
     candidate: { name: found.path, found, elf, variant: undefined, byCache: false },

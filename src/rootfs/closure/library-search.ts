@@ -4,6 +4,7 @@ import { parseElf } from '../../linux/elf/elf.ts'
 import type { CacheEntry } from './loader-cache.ts'
 import { parseLoaderCache } from './loader-cache.ts'
 import type { Loader } from './loader.ts'
+import { loaderOf } from './loader.ts'
 import { readNames, readTreeFile, withBytes } from './read.ts'
 import type { Found, Tree } from './tree.ts'
 
@@ -43,10 +44,11 @@ interface Place {
   readonly directories: readonly string[]
 }
 
-/** Reads the ELF files of a tree, each once. */
+/** Reads the ELF files of a tree, and how they are loaded, each once. */
 export class ElfFiles {
   readonly tree: Tree
   readonly #files = new Map<string, ElfFile>()
+  readonly #loaders = new Map<string, Loader>()
   #cache: ReadonlyMap<string, readonly CacheEntry[]> | undefined
 
   constructor(tree: Tree) {
@@ -59,6 +61,14 @@ export class ElfFiles {
     const elf = withBytes(found.source, (bytes) => parseElf(bytes, found.source))
     this.#files.set(found.path, elf)
     return elf
+  }
+
+  /** How the libraries of a program are found. */
+  loader(elf: ElfFile): Loader {
+    const key = `${elf.bits} ${elf.machine} ${elf.interpreter ?? ''}`
+    const known = this.#loaders.get(key) ?? loaderOf(this.tree, elf)
+    this.#loaders.set(key, known)
+    return known
   }
 
   /** What /etc/ld.so.cache says of a name. */
