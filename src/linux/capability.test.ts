@@ -104,6 +104,12 @@ test('the five sets are read from the status of a process', () => {
   assert.deepEqual(readProcessCapabilities(process.pid).bounding, own.bounding)
 })
 
+test('a process can name itself as it likes, and nothing else is read in that', () => {
+  const sets = ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb'].map((set, index) => `\nCap${set}:\t000000000000000${index}`).join('')
+  for (const end of ['\r', '\u2028', '\u2029'])
+    assert.equal(parseStatusCapabilities(`Name:\t${end}CapEff:9${sets}`).effective, 2n)
+})
+
 test('a process that is not there is named in the error', () => {
   assert.throws(() => readProcessCapabilities(4194305), /cannot read the capabilities of process 4194305: ENOENT/)
 })

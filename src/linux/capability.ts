@@ -1,6 +1,7 @@
 import type { Capability, CapabilityName } from './capability-table.ts'
 import { CAPABILITIES } from './capability-table.ts'
 import { InputError } from './error.ts'
+import { statusField } from './process-status.ts'
 import { suggest } from './suggest.ts'
 
 export type { Capability, CapabilityName } from './capability-table.ts'
@@ -99,8 +100,8 @@ const STATUS_LINES = {
  */
 export const parseStatusCapabilities = (status: string): ProcessCapabilities => {
   const read = (line: string): CapabilitySet => {
-    const digits = new RegExp(`^${line}:\\s*([0-9a-fA-F]{1,16})$`, 'm').exec(status)?.[1]
-    if (digits === undefined) {
+    const digits = statusField(status, line)
+    if (digits === undefined || !/^[0-9a-fA-F]{1,16}$/.test(digits)) {
       throw new InputError({
         operation: 'read the capabilities of a process',
         reason: `its status has no line ${line}`,

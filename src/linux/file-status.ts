@@ -1,3 +1,4 @@
+import { TareError } from './error.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from './fcntl.ts'
 import type { DeviceNumbers } from './device-number.ts'
 import type { Place } from './mount.ts'
@@ -43,19 +44,28 @@ export interface FileStatus {
 /**
  * What is at a place, or, with an empty path, behind a descriptor, which may be one of O_PATH; a link at the end isn't
  * followed, and nothing is mounted by looking. Throws {@link TareError}. statx(2)
- *
- * @param cached whether what the kernel knows already will do: then a file system that another program or machine serves
- * isn't asked, and can't keep us waiting.
  */
-export const fileStatus = (
-  { dirfd = AT_FDCWD, path }: Place,
-  { cached = false }: { readonly cached?: boolean } = {},
-): FileStatus => {
+export const fileStatus = ({ dirfd = AT_FDCWD, path }: Place): FileStatus => look(dirfd, path, 0)
+
+/**
+ * What is behind a descriptor, as far as the kernel knows without asking a file system that another program or machine
+ * answers for (AT_STATX_DONT_SYNC): that might never answer. Throws {@link TareError}. statx(2)
+ */
+export const knownFileStatus = (fd: number): FileStatus => {
+  try {
+    return look(fd, '', AT_STATX_DONT_SYNC)
+  } catch (error) {
+    // FUSE tells nobody but its own user anything, except where it is: the mode is 0 then.
+    if (error instanceof TareError && error.code === 'EACCES') return look(fd, '', AT_STATX_DONT_SYNC, 0)
+    throw error
+  }
+}
+
+const look = (dirfd: number, path: string, sync: number, mask = MASK): FileStatus => {
   const buffer = new Uint8Array(SIZE)
-  const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (path === '' ? AT_EMPTY_PATH : 0)
-  const sync = cached ? AT_STATX_DONT_SYNC : 0
+  const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (path === '' ? AT_EMPTY_PATH : 0) | sync
   const target = path === '' ? `descriptor ${dirfd}` : path
-  syscall({ operation: 'look at', target }, 'statx', dirfd, path, flags | sync, MASK, buffer)
+  syscall({ operation: 'look at', target }, 'statx', dirfd, path, flags, mask, buffer)
   const view = new DataView(buffer.buffer)
   const word = (at: number): number => view.getUint32(at, true)
   return {

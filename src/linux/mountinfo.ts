@@ -41,7 +41,8 @@ export const escapeMountPath = (text: string): string =>
 /** At commas, but for those behind a backslash, which belong to a value (overlay's directories). */
 const splitOptions = (text: string): readonly string[] => text.split(/(?<!\\134),/).map(unescapeMountPath)
 
-const LINE = /^([0-9]+) ([0-9]+) ([0-9]+):([0-9]+) (\S+) (\S+) (\S*) ((?:\S+ )*?)- (\S+) (\S*) (.*)$/
+/** The kernel escapes spaces, tabs and line feeds in what users name, and no other white space. */
+const LINE = /^([0-9]+) ([0-9]+) ([0-9]+):([0-9]+) ([^ ]+) ([^ ]+) ([^ ]*) ((?:[^ ]+ )*?)- ([^ ]+) ([^ ]*) (.*)$/s
 
 const group = (fields: readonly string[], tag: string): number | undefined => {
   const field = fields.find((each) => each.startsWith(`${tag}:`))

@@ -43,8 +43,11 @@ export interface ProcessStatus {
   readonly seccompFilters: number | undefined
 }
 
-/** The value of a line; no line but the first, which names the process, holds what a process chose. */
-const fieldOf = (text: string, name: string): string | undefined => {
+/**
+ * The value of a line of a status file's text. Lines end with a line feed, and with nothing else: the name of a process,
+ * which it chooses, may hold what regular expressions take for an end of a line (a carriage return).
+ */
+export const statusField = (text: string, name: string): string | undefined => {
   const label = `\n${name}:\t`
   const at = text.indexOf(label)
   if (at < 0) return undefined
@@ -56,7 +59,7 @@ const missing = (name: string): InputError =>
   new InputError({ operation: 'read the status of a process', reason: `it has no line ${name}` })
 
 const requireField = (text: string, name: string): string => {
-  const value = fieldOf(text, name)
+  const value = statusField(text, name)
   if (value === undefined) throw missing(name)
   return value
 }
@@ -84,7 +87,7 @@ const statusIds = (text: string, name: 'Uid' | 'Gid'): ProcessIds => {
 /** {@link ProcessStatus.pids} alone: for who reads thousands of them. Throws as {@link parseProcessStatus}. */
 export const statusPids = (text: string): readonly number[] =>
   // A kernel without pid namespaces has no such line.
-  (fieldOf(text, 'NSpid') ?? requireField(text, 'Pid')).split('\t').map(Number)
+  (statusField(text, 'NSpid') ?? requireField(text, 'Pid')).split('\t').map(Number)
 
 /** In the name, an end of line and a backslash are written as `\n` and `\\`. */
 const unescape = (name: string): string =>
@@ -95,9 +98,9 @@ const SECCOMP = ['disabled', 'strict', 'filter'] as const
 /** Reads the text of /proc/PID/status. Throws {@link InputError} where a line is missing that every kernel writes. */
 export const parseProcessStatus = (text: string): ProcessStatus => {
   if (!text.startsWith('Name:\t')) throw missing('Name')
-  const umask = fieldOf(text, 'Umask')
-  const seccomp = fieldOf(text, 'Seccomp')
-  const filters = fieldOf(text, 'Seccomp_filters')
+  const umask = statusField(text, 'Umask')
+  const seccomp = statusField(text, 'Seccomp')
+  const filters = statusField(text, 'Seccomp_filters')
   return {
     name: unescape(text.slice('Name:\t'.length, text.indexOf('\n'))),
     state: requireField(text, 'State').slice(0, 1),
@@ -109,10 +112,10 @@ export const parseProcessStatus = (text: string): ProcessStatus => {
     groups: numbers(requireField(text, 'Groups')),
     pids: statusPids(text),
     threads: numberOf(text, 'Threads'),
-    rss: kilobytes(fieldOf(text, 'VmRSS')),
-    swap: kilobytes(fieldOf(text, 'VmSwap')),
+    rss: kilobytes(statusField(text, 'VmRSS')),
+    swap: kilobytes(statusField(text, 'VmSwap')),
     umask: umask === undefined ? undefined : Number.parseInt(umask, 8),
-    noNewPrivs: fieldOf(text, 'NoNewPrivs') === '1',
+    noNewPrivs: statusField(text, 'NoNewPrivs') === '1',
     seccomp: seccomp === undefined ? undefined : SECCOMP[Number(seccomp)],
     seccompFilters: filters === undefined ? undefined : Number(filters),
   }

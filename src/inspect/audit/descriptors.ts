@@ -1,33 +1,33 @@
+import { ERRNO } from '../../linux/errno.ts'
 import type { FileStatus } from '../../linux/file-status.ts'
-import { S_IFBLK, S_IFMT, S_IFREG, fileStatus } from '../../linux/file-status.ts'
+import { S_IFBLK, S_IFMT, S_IFREG, knownFileStatus } from '../../linux/file-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
-import { parseNamespaceId } from '../../linux/namespace.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import { isDirectory } from './permission.ts'
-import { isSameFile, tryParent } from './root.ts'
+import { tryParent } from './reach.ts'
+import { isSameFile } from './root.ts'
 import type { Subject } from './subject.ts'
 
-/** Files of any file system are looked at here, also of those that the process serves itself. */
-const CACHED = { cached: true } as const
+const { EAGAIN = 11 } = ERRNO
 
 /** The most descriptors that are looked at. */
 const MOST = 4096
 /** The deepest that directories are nested here. */
 const DEEPEST = 256
 
-/** Whether a directory lies in the root directory of the process, however deep. */
-const isWithin = (directory: number, root: FileStatus): boolean => {
+/** Whether a directory lies in the root directory of the process, however deep; undefined where that can't be seen. */
+const isWithin = (subject: Subject, directory: number, root: FileStatus): boolean | undefined => {
   let at = directory
-  let status = fileStatus({ dirfd: at, path: '' }, CACHED)
+  let status = knownFileStatus(at)
   try {
     for (let depth = 0; depth < DEEPEST; depth++) {
       if (isSameFile(status, root)) return true
-      const above = tryParent(at)
-      if (above < 0) return false
+      const above = tryParent(subject, at)
+      if (above < 0) return above === -EAGAIN ? undefined : false
       if (at !== directory) trySyscall('close', at)
       at = above
-      const next = fileStatus({ dirfd: at, path: '' }, CACHED)
+      const next = knownFileStatus(at)
       if (isSameFile(next, status)) return false
       status = next
     }
@@ -37,14 +37,34 @@ const isWithin = (directory: number, root: FileStatus): boolean => {
   }
 }
 
-/** What makes a descriptor a way out; undefined for one that is none. */
-const leadOf = (subject: Subject, fd: number, root: FileStatus, link: string): string | undefined => {
-  const status = fileStatus({ dirfd: fd, path: '' }, CACHED)
-  if ((status.mode & S_IFMT) === S_IFBLK) return 'a disk'
-  const id = parseNamespaceId(link)
-  if (id !== undefined)
-    return id.inode === subject.namespaces[id.kind]?.inode ? undefined : `another ${id.kind} namespace`
-  return !isDirectory(status) || isWithin(fd, root) ? undefined : 'a directory outside of its root'
+/** What a descriptor is if it leads out; `unknown` where that can't be seen, undefined for one that leads nowhere. */
+type Lead = 'a disk' | 'another namespace' | 'a directory outside of its root' | 'unknown' | undefined
+
+const leadOf = (subject: Subject, fd: number, root: FileStatus, nsfs: string): Lead => {
+  const status = knownFileStatus(fd)
+  const type = status.mode & S_IFMT
+  if (type === S_IFBLK) return 'a disk'
+  if (numbersOf(status) === nsfs) {
+    const own = Object.values(subject.namespaces).some(({ inode }) => BigInt(inode) === status.inode)
+    return own ? undefined : 'another namespace'
+  }
+  if (type === 0) return 'unknown'
+  if (!isDirectory(status)) return undefined
+  const within = isWithin(subject, fd, root)
+  return within === undefined ? 'unknown' : within ? undefined : 'a directory outside of its root'
+}
+
+const numbersOf = ({ device: { major, minor } }: FileStatus): string => `${major}:${minor}`
+
+/** The device that the files of all namespaces lie on. */
+const namespaceDevice = (subject: Subject): string => {
+  const fd = subject.files.tryOpenNamespace('ns/user')
+  if (fd < 0) return ''
+  try {
+    return numbersOf(knownFileStatus(fd))
+  } finally {
+    trySyscall('close', fd)
+  }
 }
 
 /** What a descriptor was opened for, in the text of /proc/PID/fdinfo: O_ACCMODE (open(2)). */
@@ -62,7 +82,7 @@ const hostFiles = (subject: Subject, numbers: readonly string[]): readonly strin
       if (!link.startsWith('/') || link.startsWith('/memfd:')) return []
       const fd = subject.files.tryFollow(`fd/${number}`)
       if (fd < 0) return []
-      const { mode, mount, device } = fileStatus({ dirfd: fd, path: '' }, CACHED)
+      const { mode, mount, device } = knownFileStatus(fd)
       trySyscall('close', fd)
       const isHosts = subject.host.mounts.some(({ major, minor }) => major === device.major && minor === device.minor)
       const isOutside = isHosts && !subject.mounts.some(({ id }) => id === mount)
@@ -70,11 +90,11 @@ const hostFiles = (subject: Subject, numbers: readonly string[]): readonly strin
       return isForWriting(subject.files.readIfThere(`fdinfo/${number}`) ?? '') ? [`${number} (${link})`] : []
     })
 
-const lead = (subject: Subject, link: string, root: FileStatus): string | undefined => {
+const lead = (subject: Subject, link: string, root: FileStatus, nsfs: string): Lead => {
   const fd = subject.files.tryFollow(link)
   if (fd < 0) return undefined // closed meanwhile
   try {
-    return leadOf(subject, fd, root, subject.files.link(link) ?? '')
+    return leadOf(subject, fd, root, nsfs)
   } finally {
     trySyscall('close', fd)
   }
@@ -83,16 +103,22 @@ const lead = (subject: Subject, link: string, root: FileStatus): string | undefi
 /** Whether what it has open, or its working directory, leads out of its root (CVE-2024-21626). */
 export const auditDescriptors = (subject: Subject): readonly Finding[] => {
   const findings = new Findings('descriptors')
-  const root = fileStatus({ dirfd: subject.root, path: '' }, CACHED)
+  const root = knownFileStatus(subject.root)
   const numbers = subject.files.list('fd')
   if (numbers === undefined) {
     findings.unknown('descriptors', 'its descriptors may not be listed')
     return findings.list
   }
   const links = ['cwd', ...numbers.slice(0, MOST).map((number) => `fd/${number}`)]
+  const nsfs = namespaceDevice(subject)
+  const unseen: string[] = []
   for (const link of links) {
-    const what = lead(subject, link, root)
+    const what = lead(subject, link, root, nsfs)
     if (what === undefined) continue
+    if (what === 'unknown') {
+      unseen.push(link)
+      continue
+    }
     const name = link === 'cwd' ? 'its working directory' : `descriptor ${link.slice(3)}`
     findings.open(
       link,
@@ -111,6 +137,8 @@ export const auditDescriptors = (subject: Subject): readonly Finding[] => {
       why: 'It writes to them whatever is mounted.',
       remedy: 'Close them, or set close-on-exec, in what starts the container; tare run leaves 0, 1 and 2 only.',
     })
+  if (unseen.length > 0)
+    findings.unknown('unseen', `where these lead, whose file system may not answer: ${unseen.join(', ')}`)
   if (findings.list.length === 0)
     findings.holds('within', `none of its ${numbers.length} descriptors leads out of its root`)
   if (numbers.length > MOST)

@@ -1,4 +1,4 @@
-import { fileStatus } from '../../linux/file-status.ts'
+import { knownFileStatus } from '../../linux/file-status.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import type { HostPath } from './host-paths.ts'
@@ -63,7 +63,7 @@ const isWritable = (subject: Subject, { mount, path, readOnly }: HostPath): bool
   const kind = kindOf(path)
   // Below such directories there is something for every user.
   if ((kind === 'whole' || kind === 'broad') && isSomeones(subject.host, subject.status.uid.filesystem)) return true
-  return lookAt(subject, mount.mountPoint, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) ?? true
+  return lookAt(subject, mount.mountPoint, (fd) => mayWrite(subject, knownFileStatus(fd))) ?? true
 }
 
 const where = ({ mount, path }: HostPath): string =>
@@ -135,7 +135,7 @@ const judge = (subject: Subject, findings: Findings, host: HostPath): void => {
 }
 
 const isFileOnly = (subject: Subject, { mount }: HostPath): boolean =>
-  lookAt(subject, mount.mountPoint, (fd) => !isDirectory(fileStatus({ dirfd: fd, path: '' }))) ?? false
+  lookAt(subject, mount.mountPoint, (fd) => !isDirectory(knownFileStatus(fd))) ?? false
 
 /** Which files of the host it sees, and which it can change. */
 export const auditFiles = (subject: Subject, paths: readonly HostPath[]): readonly Finding[] => {

@@ -1,6 +1,6 @@
 import { hasCapability } from '../../linux/capability.ts'
 import type { FileStatus } from '../../linux/file-status.ts'
-import { fileStatus } from '../../linux/file-status.ts'
+import { knownFileStatus } from '../../linux/file-status.ts'
 import type { MountInfo } from '../../linux/mountinfo.ts'
 import { FILESYSTEM_MAGIC, filesystemStatus } from '../../linux/statfs.ts'
 import type { Finding } from './finding.ts'
@@ -9,7 +9,7 @@ import { isReadOnly } from './host-paths.ts'
 import type { KernelPath } from './kernel-paths.ts'
 import { CONTROL_FILESYSTEMS, KERNEL_PATHS } from './kernel-paths.ts'
 import { mayRead, maySet, mayWrite } from './permission.ts'
-import { lookAt } from './reach.ts'
+import { isOutOfReach, isPrompt, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
 import { isHostUser } from './subject.ts'
 
@@ -17,14 +17,15 @@ const REMEDY =
   'Mask it or make it read-only: tare run does, and docker unless --privileged or --security-opt systempaths=unconfined is given.'
 
 /** How a file of the kernel's is found in one mount. `absent`: the kernel has none of that name. */
-type Seen = 'absent' | 'masked' | 'read-only' | 'denied' | 'open'
+type Seen = 'absent' | 'out of reach' | 'masked' | 'read-only' | 'denied' | 'open'
 
 const judge = (subject: Subject, { filesystem, by, path, takes }: KernelPath, fd: number): Seen => {
+  if (!isPrompt(subject, fd)) return 'masked'
   const { magic, readOnly } = filesystemStatus(fd)
   if (magic !== FILESYSTEM_MAGIC[filesystem] && magic !== FILESYSTEM_MAGIC.binfmt_misc) return 'masked'
   if (by === 'write' && readOnly) return 'read-only'
   if (takes !== undefined && !(isHostUser(subject) && hasCapability(subject.powers, takes))) return 'denied'
-  const status: FileStatus = fileStatus({ dirfd: fd, path: '' })
+  const status: FileStatus = knownFileStatus(fd)
   const may = by === 'read' ? mayRead : path.startsWith('sys/') ? maySet : mayWrite
   return may(subject, status) ? 'open' : 'denied'
 }
@@ -38,7 +39,11 @@ const isMountedWhole =
 const seen = (subject: Subject, each: KernelPath): readonly { readonly place: string; readonly seen: Seen }[] => {
   const mounts = subject.mounts.filter(isMountedWhole(each.filesystem))
   const places = [...new Set(mounts.map(({ mountPoint }) => `${mountPoint.replace(/\/$/, '')}/${each.path}`))]
-  return places.map((place) => ({ place, seen: lookAt(subject, place, (fd) => judge(subject, each, fd)) ?? 'absent' }))
+  const unseen = (place: string): Seen => (isOutOfReach(subject, place) ? 'out of reach' : 'absent')
+  return places.map((place) => ({
+    place,
+    seen: lookAt(subject, place, (fd) => judge(subject, each, fd)) ?? unseen(place),
+  }))
 }
 
 const auditPaths = (subject: Subject, findings: Findings): void => {
@@ -53,7 +58,12 @@ const auditPaths = (subject: Subject, findings: Findings): void => {
         })
       else if (how !== 'absent') closed.set(how, [...(closed.get(how) ?? []), place])
     }
+  const unreached = closed.get('out of reach') ?? []
+  if (unreached.length > 0)
+    findings.unknown('out-of-reach', `what lies behind a file system that may not answer: ${unreached.join(', ')}`)
+  closed.delete('out of reach')
   const words = {
+    'out of reach': '',
     masked: 'hidden',
     'read-only': 'read-only',
     denied: 'closed to its ids',
@@ -83,7 +93,7 @@ const auditControls = (subject: Subject, findings: Findings): void => {
   for (const mount of subject.mounts) {
     const [severity, why] = CONTROL_FILESYSTEMS[mount.type] ?? []
     if (severity === undefined || why === undefined) continue
-    const may = lookAt(subject, mount.mountPoint, (fd) => mayRead(subject, fileStatus({ dirfd: fd, path: '' })))
+    const may = lookAt(subject, mount.mountPoint, (fd) => mayRead(subject, knownFileStatus(fd)))
     if (may === false) findings.holds(mount.type, `${mount.mountPoint} (${mount.type}) is closed to its ids`)
     else
       findings.open(mount.type, `${mount.mountPoint} (${mount.type}${isReadOnly(mount) ? ', read-only' : ''})`, {
@@ -99,7 +109,7 @@ const auditCgroups = (subject: Subject, findings: Findings): void => {
     if (mount.type !== 'cgroup' && mount.type !== 'cgroup2') return false
     if (isReadOnly(mount)) return false
     const file = `${mount.mountPoint.replace(/\/$/, '')}/cgroup.procs`
-    return lookAt(subject, file, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) === true
+    return lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) === true
   })
   if (writable.length === 0) {
     findings.holds('cgroup-files', 'no control group can be written to')
@@ -109,8 +119,7 @@ const auditCgroups = (subject: Subject, findings: Findings): void => {
   const agent = writable.find(
     ({ type, mountPoint }) =>
       type === 'cgroup' &&
-      lookAt(subject, `${mountPoint}/release_agent`, (fd) => mayWrite(subject, fileStatus({ dirfd: fd, path: '' }))) ===
-        true,
+      lookAt(subject, `${mountPoint}/release_agent`, (fd) => mayWrite(subject, knownFileStatus(fd))) === true,
   )
   if (agent !== undefined && isHostUser(subject) && hasCapability(subject.powers, 'CAP_SYS_ADMIN'))
     findings.open('release_agent', `${agent.mountPoint}/release_agent can be written to`, {

@@ -12,7 +12,7 @@ import { deviceNodes } from './device-nodes.ts'
 import type { EffectiveLimit } from './effective-limits.ts'
 import { effectiveLimits } from './effective-limits.ts'
 import type { Wall } from './finding.ts'
-import { isBelow, lookAt } from './reach.ts'
+import { isBelow, isPrompt, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
 
 /** One thing that a container of Tare's was promised, and what was found in its place. */
@@ -148,18 +148,20 @@ const strangers = (subject: Subject, promised: Promised): PromiseCheck => {
   }
 }
 
-type Look = (fd: number) => boolean
+type Look = (fd: number, subject: Subject) => boolean
 
-const isHidden: Look = (fd) => {
+const isHidden: Look = (fd, subject) => {
+  // What could let us wait is nothing of the kernel's.
+  if (!isPrompt(subject, fd)) return true
   const { magic } = filesystemStatus(fd)
   return magic !== FILESYSTEM_MAGIC.proc && magic !== FILESYSTEM_MAGIC.sysfs
 }
 
-const isReadOnly: Look = (fd) => filesystemStatus(fd).readOnly || isHidden(fd)
+const isReadOnly: Look = (fd, subject) => isHidden(fd, subject) || filesystemStatus(fd).readOnly
 
 const kernelPaths = (subject: Subject, paths: readonly string[], word: string, look: Look): PromiseCheck => {
   const there = paths.flatMap((path) => {
-    const holds = lookAt(subject, path, look)
+    const holds = lookAt(subject, path, (fd) => look(fd, subject))
     return holds === undefined ? [] : [{ path, holds }]
   })
   const broken = there.filter(({ holds }) => !holds).map(({ path }) => path)

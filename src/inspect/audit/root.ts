@@ -1,11 +1,10 @@
 import { hasCapability } from '../../linux/capability.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../linux/fcntl.ts'
 import type { FileStatus } from '../../linux/file-status.ts'
-import { fileStatus } from '../../linux/file-status.ts'
+import { knownFileStatus } from '../../linux/file-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
-import { servedOnTheWay } from './reach.ts'
+import { tryParent } from './reach.ts'
 import type { Subject } from './subject.ts'
 import { isShared } from './subject.ts'
 
@@ -13,15 +12,12 @@ import { isShared } from './subject.ts'
 export const isSameFile = (a: FileStatus, b: FileStatus): boolean =>
   a.mount === b.mount && a.inode === b.inode && a.device.major === b.device.major && a.device.minor === b.device.minor
 
-/** A descriptor (O_PATH) of the directory above one, as the tree of its own mounts has it; a negative errno. Close it. */
-export const tryParent = (fd: number): number => trySyscall('openat', fd, '..', O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-
 /** Whether there is nothing above a directory in its mount namespace; undefined where that may not be seen. */
-const isTop = (directory: number): boolean | undefined => {
-  const above = tryParent(directory)
+const isTop = (subject: Subject, directory: number): boolean | undefined => {
+  const above = tryParent(subject, directory)
   if (above < 0) return undefined
   try {
-    return isSameFile(fileStatus({ dirfd: above, path: '' }), fileStatus({ dirfd: directory, path: '' }))
+    return isSameFile(knownFileStatus(above), knownFileStatus(directory))
   } finally {
     trySyscall('close', above)
   }
@@ -32,8 +28,8 @@ const PIVOT = 'Use pivot_root(2), as tare run and docker do, or drop CAP_SYS_CHR
 /** Whether its root directory is the top of what is mounted, or a directory in it from which chroot(2) leads out. */
 export const auditRoot = (subject: Subject): readonly Finding[] => {
   const findings = new Findings('root')
-  const own = fileStatus({ dirfd: subject.root, path: '' })
-  const isHosts = isSameFile(own, fileStatus({ dirfd: subject.host.root, path: '' }))
+  const own = knownFileStatus(subject.root)
+  const isHosts = isSameFile(own, knownFileStatus(subject.host.root))
   if (isHosts) {
     findings.open('host-root', 'its root directory is that of the host', {
       severity: 'escape',
@@ -42,7 +38,7 @@ export const auditRoot = (subject: Subject): readonly Finding[] => {
     })
     return findings.list
   }
-  const top = servedOnTheWay(subject.mounts, '/') === undefined ? isTop(subject.root) : undefined
+  const top = isTop(subject, subject.root)
   const shared = isShared(subject, 'mnt')
   if (top === undefined) findings.unknown('root', 'its root directory is served by a program, or may not be entered')
   else if (top && !shared)

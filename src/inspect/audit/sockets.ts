@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { S_IFMT, S_IFSOCK, fileStatus } from '../../linux/file-status.ts'
+import { S_IFMT, S_IFSOCK, knownFileStatus } from '../../linux/file-status.ts'
 import type { UnixSocket } from '../../linux/unix-sockets.ts'
 import { parseUnixSockets } from '../../linux/unix-sockets.ts'
 import type { Finding, Severity } from './finding.ts'
@@ -48,7 +48,7 @@ const seenAt = (path: string, paths: readonly HostPath[]): string | undefined =>
 
 const isOpenSocket = (subject: Subject, place: string): boolean =>
   lookAt(subject, place, (fd) => {
-    const status = fileStatus({ dirfd: fd, path: '' })
+    const status = knownFileStatus(fd)
     return (status.mode & S_IFMT) === S_IFSOCK && mayWrite(subject, status)
   }) === true
 

@@ -9,13 +9,13 @@ import { parseMountinfo } from '../../linux/mountinfo.ts'
 import type { NamespaceKind } from '../../linux/namespace.ts'
 import { NAMESPACE_KINDS, namespaceOwnerUid, openOwnerNamespace } from '../../linux/namespace.ts'
 import type { ProcessStatus } from '../../linux/process-status.ts'
-import { parseProcessStatus } from '../../linux/process-status.ts'
+import { parseProcessStatus, statusField } from '../../linux/process-status.ts'
 import { parseCommandLine } from '../../linux/process-command-line.ts'
-import { fileStatus } from '../../linux/file-status.ts'
+import { knownFileStatus } from '../../linux/file-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import type { HostView } from './host-view.ts'
 import type { ProcessFiles } from './process-files.ts'
-import { mountsInSight } from './reach.ts'
+import { mountsInSight, promptDevices } from './reach.ts'
 import { TareError } from '../../linux/error.ts'
 import { ERRNO } from '../../linux/errno.ts'
 
@@ -52,6 +52,8 @@ export interface Subject {
   readonly cgroups: CgroupPaths
   /** A descriptor (O_PATH) of its root directory; good as long as `files` is. */
   readonly root: number
+  /** The file systems that are asked for what the kernel doesn't know: {@link promptDevices}. */
+  readonly prompt: ReadonlySet<string>
 }
 
 const { ENOENT = 2 } = ERRNO
@@ -59,7 +61,7 @@ const { ENOENT = 2 } = ERRNO
 /** The map of a user namespace to itself. */
 const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 0xffffffff }]
 
-const inodeOf = (fd: number): number => Number(fileStatus({ dirfd: fd, path: '' }).inode)
+const inodeOf = (fd: number): number => Number(knownFileStatus(fd).inode)
 
 const ownerOf = (fd: number): number | undefined => {
   const owner = openOwnerNamespace(fd)
@@ -93,13 +95,13 @@ const readNamespaces = (files: ProcessFiles, host: HostView): Pick<Subject, 'nam
 
 /** A thread of another process, or of the kernel, isn't contained by itself. */
 const checkIsProcess = (files: ProcessFiles, status: ProcessStatus, statusText: string): void => {
-  const leader = /^Tgid:\t(\d+)$/m.exec(statusText)?.[1]
+  const leader = statusField(statusText, 'Tgid')
   const operation = 'audit'
   const target = `process ${files.pid}`
   if (leader !== undefined && Number(leader) !== files.pid)
     throw new TareError({ operation, target, reason: `it is a thread of process ${leader}`, hint: `Audit ${leader}.` })
   if (status.state === 'Z' || status.state === 'X') throw files.error('read', ERRNO['ESRCH'] ?? 3)
-  if (/^Kthread:\t1$/m.test(statusText))
+  if (statusField(statusText, 'Kthread') === '1')
     throw new TareError({ operation, target, reason: 'it is a thread of the kernel, which nothing contains' })
 }
 
@@ -115,6 +117,8 @@ export const readSubject = (files: ProcessFiles, host: HostView): Subject => {
   const uids = shared ? SAME : parseIdMap(files.read('uid_map'))
   const capabilities = parseStatusCapabilities(text)
   const isRoot = idOutside(uids, 0) === status.uid.effective
+  const mounts = parseMountinfo(files.read('mountinfo'))
+  const prompt = promptDevices(mounts, host.mounts)
   return {
     pid: files.pid,
     files,
@@ -127,9 +131,10 @@ export const readSubject = (files: ProcessFiles, host: HostView): Subject => {
     owner,
     uids,
     gids: shared ? SAME : parseIdMap(files.read('gid_map')),
-    mounts: mountsInSight({ mounts: parseMountinfo(files.read('mountinfo')), root }),
+    mounts: mountsInSight({ root, prompt }, mounts),
     cgroups: parseCgroupPaths(files.read('cgroup')),
     root,
+    prompt,
   }
 }
 

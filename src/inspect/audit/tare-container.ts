@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { S_IFMT, S_IFREG, fileStatus } from '../../linux/file-status.ts'
+import type { FileStatus } from '../../linux/file-status.ts'
+import { S_IFMT, S_IFREG, knownFileStatus } from '../../linux/file-status.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY } from '../../linux/fcntl.ts'
 import type { ProcessStatus } from '../../linux/process-status.ts'
 import { parseProcessStatus } from '../../linux/process-status.ts'
@@ -12,6 +13,7 @@ import { ProcessFiles } from './process-files.ts'
 const PLAN = '/memfd:tare-plan (deleted)'
 const STAGE = '/memfd:tare-stage (deleted)'
 
+const MFD_CLOEXEC = 1
 /** The most that is read of a plan, in bytes. */
 const LONGEST = 8 << 20
 /** The most descriptors of a process that are looked at for plans. */
@@ -102,34 +104,52 @@ interface Plan {
   readonly promised: Promised
 }
 
-/** Reads memory behind a descriptor of O_PATH, if it is a file and not something that was put in its place. */
-const readBehind = (fd: number): Plan | undefined => {
-  const { mode, inode, size } = fileStatus({ dirfd: fd, path: '' })
-  if ((mode & S_IFMT) !== S_IFREG) return undefined
+/** The device of all memory that memfd_create(2) makes: a deleted file elsewhere can have the name of such memory. */
+const memoryDevice = (): string | undefined => {
+  const fd = trySyscall('memfd_create', 'tare', MFD_CLOEXEC)
+  if (fd < 0) return undefined
+  try {
+    return numbersOf(knownFileStatus(fd))
+  } finally {
+    trySyscall('close', fd)
+  }
+}
+
+const numbersOf = ({ device: { major, minor } }: FileStatus): string => `${major}:${minor}`
+
+/** Reads memory behind a descriptor of O_PATH, if it is a plan of these and not something that was put in its place. */
+const readBehind = (fd: number, inodes: readonly string[], device: string | undefined): Plan | undefined => {
+  const status = knownFileStatus(fd)
+  const inode = String(status.inode)
+  if ((status.mode & S_IFMT) !== S_IFREG || numbersOf(status) !== device || !inodes.includes(inode)) return undefined
   const reading = trySyscall('openat', AT_FDCWD, `/proc/self/fd/${fd}`, O_RDONLY | O_CLOEXEC, 0)
   if (reading < 0) return undefined
-  const bytes = Buffer.alloc(Math.min(size, LONGEST))
+  const bytes = Buffer.alloc(Math.min(status.size, LONGEST))
   const length = trySyscall('pread64', reading, bytes, bytes.length, 0)
   trySyscall('close', reading)
   const promised = length < 0 ? undefined : decodePromise(bytes.subarray(0, length))
-  return promised === undefined ? undefined : { inode: String(inode), promised }
+  return promised === undefined ? undefined : { inode, promised }
 }
 
-/** The plans that a process keeps of containers which it has started. */
-const plansOf = (pid: number): readonly Plan[] =>
-  withProcess(pid, (files) =>
-    (files.list('fd') ?? []).slice(0, MOST).flatMap((number) => {
-      if (files.link(`fd/${number}`) !== PLAN) return []
-      const fd = files.tryFollow(`fd/${number}`)
-      if (fd < 0) return []
-      try {
-        const plan = readBehind(fd)
-        return plan === undefined ? [] : [plan]
-      } finally {
-        trySyscall('close', fd)
-      }
-    }),
-  ) ?? []
+/** Of the plans with these inodes, those that a process keeps of containers which it has started. */
+const plansOf = (pid: number, inodes: readonly string[]): readonly Plan[] => {
+  const device = memoryDevice()
+  return (
+    withProcess(pid, (files) =>
+      (files.list('fd') ?? []).slice(0, MOST).flatMap((number) => {
+        if (files.link(`fd/${number}`) !== PLAN) return []
+        const fd = files.tryFollow(`fd/${number}`)
+        if (fd < 0) return []
+        try {
+          const plan = readBehind(fd, inodes, device)
+          return plan === undefined ? [] : [plan]
+        } finally {
+          trySyscall('close', fd)
+        }
+      }),
+    ) ?? []
+  )
+}
 
 /**
  * The container of Tare's that a process is in; undefined if it is in none. What it was promised stands in its plan, in
@@ -140,8 +160,7 @@ export const findTareContainer = (pid: number): TareContainer | undefined => {
   const init = findKeeper(pid)
   const owner = init === undefined ? undefined : statusOf(init)?.ppid
   if (init === undefined || owner === undefined) return undefined
-  const mapped = mappedPlans(init)
-  return { init, promised: plansOf(owner).find(({ inode }) => mapped.includes(inode))?.promised }
+  return { init, promised: plansOf(owner, mappedPlans(init))[0]?.promised }
 }
 
 /**

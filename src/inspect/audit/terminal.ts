@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { splitDevice } from '../../linux/device-number.ts'
-import { fileStatus } from '../../linux/file-status.ts'
+import { knownFileStatus } from '../../linux/file-status.ts'
 import { parseProcessStat } from '../../linux/process-stat.ts'
+import { statusField } from '../../linux/process-status.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
@@ -27,7 +28,7 @@ const hostTerminals = (subject: Subject): readonly string[] => {
     if (!/\/(?:pts\/\d+|tty\w*|console)$/.test(target)) return []
     const fd = subject.files.tryFollow(link)
     if (fd < 0) return []
-    const { device } = fileStatus({ dirfd: fd, path: '' })
+    const { device } = knownFileStatus(fd)
     trySyscall('close', fd)
     return devices.includes(`${device.major}:${device.minor}`) ? [target] : []
   })
@@ -35,7 +36,7 @@ const hostTerminals = (subject: Subject): readonly string[] => {
 
 /** In /proc/PID/status the session's number in its own pid namespace is 0 if the leader is outside of it. */
 const leaderIsOutside = (subject: Subject): boolean => {
-  const line = /^NSsid:\t(.+)$/m.exec(subject.files.read('status'))?.[1]
+  const line = statusField(subject.files.read('status'), 'NSsid')
   return line?.split('\t').at(-1) === '0'
 }
 

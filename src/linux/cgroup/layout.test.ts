@@ -95,6 +95,10 @@ describe('the group of a process', () => {
     )
   })
 
+  it('may be named with any character but the end of a line', () => {
+    assert.deepEqual([...parseCgroupPaths('0::/a\rb\u2028c\n')], [['unified', '/a\rb\u2028c']])
+  })
+
   it('has a directory as far as the mount shows it', () => {
     const part = { ...v2, root: '/docker/1' }
     assert.equal(cgroupDirectory(v2, '/'), '/sys/fs/cgroup')

@@ -92,7 +92,7 @@ const kernelControllers = (): ReadonlyMap<string, boolean> =>
 export const parseCgroupPaths = (text: string): CgroupPaths => {
   const paths = new Map<string, string>()
   for (const line of text.split('\n')) {
-    const match = /^(\d+):([^:]*):(.*)$/.exec(line)
+    const match = /^(\d+):([^:]*):(.*)$/s.exec(line)
     if (match === null) continue
     const [, , controllers = '', path = '/'] = match
     paths.set(controllers === '' ? 'unified' : hierarchyName(controllers.split(',')), path)
