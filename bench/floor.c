@@ -371,9 +371,9 @@ __attribute__((noreturn)) static void stage(const struct facts *f) {
         must(-32, __LINE__);
 
     MUST(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+    MUST(close_range, STATUS + 1, ~0u, 0);
     static _Alignas(16) unsigned char stack[4096];
     long pid = must(clone_program(CLONE_VM | CLONE_VFORK | SIG_CHLD, stack + sizeof stack, f), __LINE__);
-    MUST(close_range, STATUS + 1, ~0u, 0);
     MUST(close_range, 0, STATUS - 1, 0);
     be_init(pid);
 }

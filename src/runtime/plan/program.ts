@@ -61,18 +61,21 @@ export const unblockSignals = (stage: StepBuilder): void =>
 const beOpaque = ({ stage }: PlanContext): void =>
   stage.call({ what: 'be opaque', why: 'no program may look into PID 1' }, 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
 
+/** Closes what the setup was done with. */
+const closeTrees = ({ stage }: PlanContext): void =>
+  stage.call({ what: 'close what the setup has opened' }, 'close_range', [STATUS_FD + 1, ALL, 0])
+
 /** PID 1 keeps nothing but its status pipe, so that whoever reads the program's output sees its end. */
-const closeRest = ({ stage }: PlanContext): void => {
-  const words = { what: 'close what PID 1 does not need' }
-  // The control socket among the last, so that a failure can be told.
-  stage.call(words, 'close_range', [STATUS_FD + 1, ALL, 0])
-  stage.call(words, 'close_range', [0, STATUS_FD - 1, 0])
-}
+const closeRest = ({ stage }: PlanContext): void =>
+  // The control socket last, so that a failure can be told.
+  stage.call({ what: 'close what PID 1 does not need' }, 'close_range', [0, STATUS_FD - 1, 0])
 
 /** Clones the program, and stays beside it as PID 1; the steps that follow are the program's. */
 const planInit = (context: PlanContext): void => {
   const { stage } = context
   beOpaque(context)
+  // Before the clone: a program may find a mount busy as long as PID 1 still has it open.
+  closeTrees(context)
   const parent = stage.label()
   const program = stage.label()
   const child = stage.register('program')
@@ -115,6 +118,7 @@ export const planOuterInit = (context: PlanContext): void => {
   stage.place(parent)
   dieWithParent(context)
   beOpaque(context)
+  closeTrees(context)
   closeRest(context)
   stage.init({ what: 'be PID 1 outside', why: 'until the program ends' }, child, STATUS_FD)
   stage.place(inside)
@@ -123,6 +127,7 @@ export const planOuterInit = (context: PlanContext): void => {
 /** PID 1 alone, for a container in which programs come and go. */
 const planPause = (context: PlanContext): void => {
   beOpaque(context)
+  closeTrees(context)
   closeRest(context)
   const nobody = context.stage.register('nobody')
   context.stage.init({ what: 'be PID 1', why: 'until the container is ended' }, nobody, STATUS_FD)
