@@ -47,6 +47,12 @@ export const audit: Command = command({
       choices: ['weakness', 'escape', 'never'],
       description: 'From which severity on the exit status says so; weakness by default.',
     },
+    {
+      long: 'filter',
+      description:
+        'Reads the filter of system calls too, and says which dangerous calls it lets through. For that the process is ' +
+        'stopped for a moment; a call in which it waits may end with EINTR. Takes root.',
+    },
     { long: 'verbose', short: 'v', description: 'Shows notes, what is unknown and all that holds, too.' },
     {
       long: 'json',
@@ -76,7 +82,9 @@ export const audit: Command = command({
     const failOn = options['fail-on'] ?? 'weakness'
     const from = FAIL_ON[isFailOn(failOn) ? failOn : 'weakness']
     // All are read before one is shown: if one has ended, nothing is half said.
-    const audits = operands.map(targetOf).map((target) => auditProcess(target, { except }))
+    const audits = operands
+      .map(targetOf)
+      .map((target) => auditProcess(target, { except, filter: options.filter === true }))
     if (options.json === true) terminal.print(jsonText(audits))
     else terminal.print(audits.map((each) => auditText(each, terminal, options.verbose === true)).join('\n'))
     const status = Math.max(...audits.map(({ verdict }) => STATUS[verdict]))

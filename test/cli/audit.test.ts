@@ -34,6 +34,11 @@ test('the exit status is the verdict', { skip: needsRoot || NO_CONTAINERS }, asy
     const { status, stdout } = tare(['audit', String(pid)])
     assert.match(stdout, /\nverdict: contained \(/)
     assert.equal(status, 0)
+    assert.doesNotMatch(stdout, /dangerous calls/)
+    assert.match(
+      tare(['audit', '-v', '--filter', String(pid)]).stdout,
+      /seccomp: the filter refuses all \d+ dangerous calls/,
+    )
   })
   await inContainer([], (pid) => {
     const { status, stdout } = tare(['audit', String(pid)])

@@ -145,6 +145,45 @@ test('sockets of the host are connected to', { skip: needs('node') }, async (t) 
 /** A disk that every host has, if it has any, and on which nothing is. */
 const DISK = '/dev/loop0'
 
+test('what a filter lets through', { skip: needs('unshare') }, async (t) => {
+  nothingLeft(t)
+  const content = async (options: RunOptions): Promise<readonly string[]> => {
+    const script = 'mkfifo /tmp/f && if unshare -U true; then echo made-; else echo refused-; fi 2>&1 && read x </tmp/f'
+    const program = run(['sh', '-c', script], { init: false, ...options })
+    let output = ''
+    program.stdout?.on('data', (data) => (output += String(data)))
+    try {
+      await said(program, '-')
+      const pid = audit(program.pid ?? 0).pid
+      const state = (): readonly string[] =>
+        readFileSync(`/proc/${pid}/status`, 'ascii')
+          .split('\n')
+          .filter((line) => /^(?:State|TracerPid)/.test(line))
+      const before = state()
+      const { findings } = audit(pid, { filter: true })
+      assert.deepEqual(state(), before, 'it goes on as it did')
+      process.kill(pid, 'SIGSTOP')
+      while (!state().includes('State:\tT (stopped)')) await sleep(1)
+      audit(pid, { filter: true })
+      assert.ok(state().includes('State:\tT (stopped)'), 'and one that was stopped stays so')
+      const found = findings.find(({ wall, id }) => wall === 'seccomp' && id === 'filter-content')
+      return [output.includes('made-') ? 'made' : 'refused', `${found?.state} ${found?.found}`]
+    } finally {
+      program.kill('SIGKILL')
+      await program
+    }
+  }
+  const [made, loose] = await content({
+    seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['bpf'], action: 'SCMP_ACT_ERRNO' }] },
+  })
+  assert.equal(made, 'made')
+  assert.match(loose ?? '', /^partial the filter lets through unshare of user namespaces, .*mount/)
+  assert.doesNotMatch(loose ?? '', /bpf/)
+  const [refused, tight] = await content({})
+  assert.equal(refused, 'refused')
+  assert.match(tight ?? '', /^holds the filter refuses all \d+ dangerous calls/)
+})
+
 /** A container of runc that tries to read a disk of the host, and says how that went in its root. */
 const disk = async (change: (config: Record<string, unknown>) => void): Promise<Tried> => {
   const sleeping = sleeper()

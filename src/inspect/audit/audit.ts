@@ -1,6 +1,7 @@
 import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
 import { readCgroupLayout } from '../../linux/cgroup/layout.ts'
-import { InputError } from '../../linux/error.ts'
+import { InputError, TareError } from '../../linux/error.ts'
+import { readSeccompFilters } from '../../linux/seccomp/read-filters.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import type { Promised } from '../../runtime/promise.ts'
 import { auditCapabilities } from './capabilities.ts'
@@ -8,6 +9,8 @@ import { auditDescriptors } from './descriptors.ts'
 import { readDeviceRules } from './device-rules.ts'
 import { auditDevices } from './devices.ts'
 import { auditFiles, canChangeHost } from './files.ts'
+import type { FilterContent } from './filter-content.ts'
+import { filterContent } from './filter-content.ts'
 import type { Finding, Verdict, Wall } from './finding.ts'
 import { WALLS, verdictOf } from './finding.ts'
 import { hostPaths } from './host-paths.ts'
@@ -23,7 +26,7 @@ import { ProcessFiles } from './process-files.ts'
 import type { PromiseCheck } from './promises.ts'
 import { checkPromises } from './promises.ts'
 import { auditRoot } from './root.ts'
-import { auditSeccomp } from './seccomp.ts'
+import { NOT_ASKED, auditSeccomp } from './seccomp.ts'
 import { auditSockets } from './sockets.ts'
 import type { Subject } from './subject.ts'
 import { readSubject } from './subject.ts'
@@ -59,7 +62,17 @@ export interface AuditedContainer {
   readonly promised: Promised
 }
 
-const examine = (subject: Subject, layout: CgroupLayout): readonly Finding[] => {
+const readContent = ({ pid, status, files }: Subject, { filter = false }: AuditOptions): FilterContent | string => {
+  if (!filter || status.seccomp !== 'filter') return NOT_ASKED
+  try {
+    return filterContent(readSeccompFilters(pid, () => files.checkAlive()))
+  } catch (error) {
+    if (error instanceof TareError && error.code !== 'ESRCH') return error.message.replace('\n', '. ')
+    throw error
+  }
+}
+
+const examine = (subject: Subject, layout: CgroupLayout, options: AuditOptions): readonly Finding[] => {
   const paths = hostPaths(subject.mounts, subject.host.mounts)
   const rules = readDeviceRules(subject, layout)
   const label = readLabel(subject)
@@ -74,7 +87,7 @@ const examine = (subject: Subject, layout: CgroupLayout): readonly Finding[] => 
     ...auditIds(subject),
     ...auditCapabilities(subject, situation),
     ...auditPrivileges(subject),
-    ...auditSeccomp(subject),
+    ...auditSeccomp(subject, readContent(subject, options)),
     ...auditRoot(subject),
     ...auditFiles(subject, paths),
     ...auditKernel(subject),
@@ -90,6 +103,11 @@ const examine = (subject: Subject, layout: CgroupLayout): readonly Finding[] => 
 export interface AuditOptions {
   /** Walls that are left out, also from the verdict. */
   readonly except?: readonly Wall[]
+  /**
+   * Reads the filters of system calls, and so what they refuse. For that the process is stopped for a fraction of a
+   * millisecond: a call in which it waits may end with EINTR. Takes CAP_SYS_ADMIN.
+   */
+  readonly filter?: boolean
 }
 
 /** A promise that isn't kept weighs, whatever it is about: somebody changed the container after its start. */
@@ -125,17 +143,13 @@ const checkContainer = (
 const inOrder = (findings: readonly Finding[]): readonly Finding[] =>
   WALLS.flatMap((wall) => findings.filter((finding) => finding.wall === wall))
 
-const auditOn = (
-  pid: number,
-  given: AuditedContainer | undefined,
-  host: HostView,
-  { except = [] }: AuditOptions,
-): Audit => {
+const auditOn = (pid: number, given: AuditedContainer | undefined, host: HostView, options: AuditOptions): Audit => {
+  const { except = [] } = options
   using files = new ProcessFiles(pid)
   const subject = readSubject(files, host)
   const layout = readCgroupLayout()
   const container = checkContainer(subject, layout, given)
-  const all = inOrder([...examine(subject, layout), ...broken(container?.promises ?? [])])
+  const all = inOrder([...examine(subject, layout, options), ...broken(container?.promises ?? [])])
   const findings = all.filter(({ wall }) => !except.includes(wall))
   files.checkAlive()
   return {

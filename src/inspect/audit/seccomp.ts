@@ -2,9 +2,40 @@ import { mayIn, isHostUser } from './subject.ts'
 import type { Subject } from './subject.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
+import type { FilterContent } from './filter-content.ts'
 
-/** Whether there is a filter of system calls. What it lets through the kernel shows only of a process that is stopped. */
-export const auditSeccomp = (subject: Subject): readonly Finding[] => {
+/** Why nobody asked what a filter refuses. */
+export const NOT_ASKED = 'the kernel shows it only of a process that is stopped for it (--filter)'
+
+const judgeContent = (findings: Findings, content: FilterContent | string): void => {
+  if (typeof content === 'string') {
+    findings.unknown('filter-content', `what the filter refuses: ${content}`)
+    return
+  }
+  const { grave, minor, foreign, asked } = content
+  const through = [...grave, ...minor]
+  if (through.length > 0)
+    findings.partial('filter-content', `the filter lets through ${through.join(', ')}`, {
+      severity: grave.length > 0 ? 'weakness' : 'note',
+      why: 'They open parts of the kernel in which faults were many, or take walls down for who has the capability.',
+      remedy: 'tare run (the default) refuses all of them; docker: --security-opt seccomp=FILE.',
+    })
+  if (foreign.length > 0)
+    findings.open('filter-architectures', `the filter lets more through by the calls of ${foreign.join(' and ')}`, {
+      severity: 'weakness',
+      why: 'A program of this machine can make the calls of its other architectures, and so get around the filter.',
+      remedy: 'Name these architectures in the profile, or leave them to be refused.',
+    })
+  if (through.length === 0 && foreign.length === 0)
+    findings.holds('filter-content', `the filter refuses all ${asked} dangerous calls that were looked for`)
+}
+
+/**
+ * Whether there is a filter of system calls, and what it lets through.
+ *
+ * @param content what is known of that, or why nothing is.
+ */
+export const auditSeccomp = (subject: Subject, content: FilterContent | string): readonly Finding[] => {
   const findings = new Findings('seccomp')
   const { seccomp, seccompFilters } = subject.status
   switch (seccomp) {
@@ -13,10 +44,7 @@ export const auditSeccomp = (subject: Subject): readonly Finding[] => {
       break
     case 'filter':
       findings.holds('filter', `${seccompFilters ?? 'some'} filter${seccompFilters === 1 ? '' : 's'} of system calls`)
-      findings.unknown(
-        'filter-content',
-        'what the filter refuses: the kernel shows it only of a process that is stopped for it',
-      )
+      judgeContent(findings, content)
       break
     case 'disabled':
       findings.open('no-filter', 'no filter: all system calls may be made', {
