@@ -164,9 +164,10 @@ test('what a filter lets through', { skip: needs('unshare') }, async (t) => {
         readFileSync(`/proc/${pid}/status`, 'ascii')
           .split('\n')
           .filter((line) => /^(?:State|TracerPid)/.test(line))
-      const before = state()
+      const waiting = ['State:\tS (sleeping)', 'TracerPid:\t0']
+      await comesTo(() => state().join() === waiting.join(), 'it waits')
       const { findings } = audit(pid, { filter: true })
-      await comesTo(() => state().join() === before.join(), 'it goes on as it did')
+      await comesTo(() => state().join() === waiting.join(), 'it goes on as it did')
       process.kill(pid, 'SIGSTOP')
       await comesTo(() => state().includes('State:\tT (stopped)'), 'it stops')
       audit(pid, { filter: true })
