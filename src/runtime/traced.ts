@@ -1,3 +1,4 @@
+import { ERRNO } from '../linux/errno.ts'
 import { TareError } from '../linux/error.ts'
 import { whenEnded } from '../linux/pidfd.ts'
 import { PR_SET_NO_NEW_PRIVS } from '../linux/prctl.ts'
@@ -9,7 +10,7 @@ import type { WaitStatus } from '../linux/wait.ts'
 import { StepBuilder } from '../plan/builder.ts'
 import { DataBuilder } from '../plan/data.ts'
 import { encodePlan } from '../plan/encode.ts'
-import type { Step } from '../plan/step.ts'
+import type { Branch, Step } from '../plan/step.ts'
 import { named } from '../plan/step.ts'
 import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
@@ -21,6 +22,7 @@ import { finishStage, planDescriptor, startStage, stepTaken } from './stage.ts'
 
 const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
 const ALL = 0xffffffff
+const { EINVAL = 22 } = ERRNO
 
 /** A program whose system calls are told to a listener. */
 export interface TracedProgram {
@@ -59,23 +61,29 @@ const plan = ({
   const header = data.space(16, `{${filter.instructions}, filter}`)
   data.setWord(header.offset, filter.instructions)
   data.pointer(header.offset + 8, program.offset)
-  const listener = stage.callFor(
-    'listener',
-    {
-      what: 'listen to system calls that name files',
-      hints: {
-        EBUSY: 'Somebody listens to the system calls of this process already (a container engine, perhaps).',
-        EINVAL: 'This kernel has no seccomp filters, or none that can be listened to.',
-      },
+  const words = {
+    what: 'listen to system calls that name files',
+    hints: {
+      EBUSY: 'Somebody listens to the system calls of this process already (a container engine, perhaps).',
+      EINVAL: 'This kernel has no seccomp filters, or none that can be listened to.',
     },
-    'seccomp',
-    [
-      SECCOMP_SET_MODE_FILTER,
-      named(filter.flags | SECCOMP_FILTER_FLAG.NEW_LISTENER, 'SECCOMP_FILTER_FLAG_NEW_LISTENER'),
-      header,
-    ],
-  )
-  sendDescriptor({ stage, data }, listener, 'hand over the listener', 'to whoever watches the program')
+  }
+  const listen = (flags: number, name: string, branches: readonly Branch[]): void => {
+    const operands = [SECCOMP_SET_MODE_FILTER, named(filter.flags | flags, name), header]
+    const listener = stage.callFor('listener', words, 'seccomp', operands, branches)
+    sendDescriptor({ stage, data }, listener, 'hand over the listener', 'to whoever watches the program')
+    stage.release(listener)
+  }
+  const { NEW_LISTENER, WAIT_KILLABLE_RECV } = SECCOMP_FILTER_FLAG
+  const [older, done] = [stage.label(), stage.label()]
+  // A signal would interrupt calls that nothing interrupts otherwise. The flag came with Linux 5.19.
+  listen(NEW_LISTENER | WAIT_KILLABLE_RECV, 'SECCOMP_FILTER_FLAG_NEW_LISTENER|SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV', [
+    { errno: EINVAL, to: older },
+  ])
+  stage.jump({ what: 'go on' }, done)
+  stage.place(older)
+  listen(NEW_LISTENER, 'SECCOMP_FILTER_FLAG_NEW_LISTENER', [])
+  stage.place(done)
   stage.mechanism('process')
   unblockSignals(stage)
   stage.call({ what: 'let no descriptor through but 0, 1 and 2' }, 'close_range', [CONTROL, ALL, CLOSE_RANGE_CLOEXEC])

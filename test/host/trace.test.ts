@@ -144,6 +144,22 @@ test('many processes and threads at once', async (t) => {
   assert.deepEqual([threads.exitCode, kindOf(threads, '/etc/hostname')], [0, 'opened'])
 })
 
+test('signals that restart calls disturb none', async (t) => {
+  const lack = lacksProgram('/usr/bin/python3')
+  if (lack !== undefined) return t.skip(lack)
+  nothingLeft(t)
+  const code = [
+    'import os, signal',
+    'signal.signal(signal.SIGALRM, lambda *_: None)',
+    'signal.siginterrupt(signal.SIGALRM, False)',
+    'signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)',
+    'for _ in range(500): os.stat("/etc/hostname")',
+    'signal.setitimer(signal.ITIMER_REAL, 0)',
+  ].join('\n')
+  const { exitCode, unread } = await traceFiles(['/usr/bin/python3', '-c', code], { output: 'ignore' })
+  assert.deepEqual([exitCode, unread], [0, 0])
+})
+
 test('an ordinary user traces, too', (t) => {
   const lack = lacksRoot() ?? lacksProgram('setpriv')
   if (lack !== undefined) return t.skip(lack)
