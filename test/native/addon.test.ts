@@ -1,4 +1,4 @@
-// Needs no privilege. What is tried with Bun needs bun, in PATH or installed as a package: it is too large to ask for.
+// Needs no privilege. What is tried with Bun needs bun, in PATH or installed as a package: .ci/run installs it.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
