@@ -20,6 +20,7 @@ import {
   readCgroupOf,
   vacateCgroup,
 } from '../../src/linux/cgroup/index.ts'
+import { killListed } from '../../src/linux/cgroup/kill.ts'
 import { TareError } from '../../src/linux/error.ts'
 
 const MIB = 1024 ** 2
@@ -397,6 +398,38 @@ describe('the processes of a cgroup', () => {
     assert.deepEqual(cgroup.processes(), [])
     await cgroup.remove() // with the group below
     for (const path of Object.values(cgroup.paths)) assert.ok(!existsSync(path))
+  })
+
+  it('die in groups whose names are no text, too, and those are removed', async (t) => {
+    if (lacks(t, 'pids')) return
+    const cgroup = make({}, { controllers: ['pids'] })
+    const [path = ''] = Object.values(cgroup.paths)
+    const below = Buffer.concat([Buffer.from(`${path}/`), Buffer.of(0xff), Buffer.from('/a')])
+    mkdirSync(below, { recursive: true })
+    const child = spawn('sleep', ['1000'])
+    const ended = once(child, 'close')
+    writeFileSync(Buffer.concat([below, Buffer.from('/cgroup.procs')]), String(child.pid))
+    assert.deepEqual(cgroup.allProcesses(), [child.pid])
+    await cgroup.kill()
+    assert.deepEqual(await ended, [null, 'SIGKILL'])
+    await cgroup.remove()
+    assert.equal(existsSync(path), false)
+  })
+
+  it('are killed only while they are in it', async () => {
+    const [child, other] = [spawn('sleep', ['1000']), spawn('sleep', ['1000'])]
+    const ended = once(child, 'close')
+    const [pid = 0, gone = 0] = [child.pid, other.pid]
+    const lists = [[pid, gone], [pid]]
+    assert.equal(
+      killListed(() => lists.shift() ?? []),
+      2,
+    )
+    assert.deepEqual(await ended, [null, 'SIGKILL'])
+    assert.equal(other.signalCode, null)
+    const otherEnded = once(other, 'close')
+    other.kill('SIGTERM')
+    assert.deepEqual(await otherEnded, [null, 'SIGTERM'], 'it was not killed, as it had left')
   })
 
   it('just exiting do not keep it from being removed', async (t) => {

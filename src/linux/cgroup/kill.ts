@@ -3,6 +3,7 @@ import { trySyscall } from '../syscall.ts'
 import type { CgroupDirectory } from './apply.ts'
 import { childGroups, failedWith, readIfThere, tryWriteFile } from './file.ts'
 import { freezeDirectories, thawDirectories } from './freeze.ts'
+import { isNamed, processesInUnnamed, removeUnnamed, unnamedGroups } from './unnamed.ts'
 import { waitUntil } from './wait.ts'
 
 const AT_FDCWD = -100
@@ -17,9 +18,12 @@ export const ownProcessesIn = (directory: string): readonly number[] =>
     .filter((pid) => pid > 0)
 
 /** The processes in a group and below it. */
-export const processesIn = (directory: string): readonly number[] => [
-  ...new Set([...ownProcessesIn(directory), ...childGroups(directory).flatMap(processesIn)]),
-]
+export const processesIn = (directory: string): readonly number[] => {
+  const children = childGroups(directory)
+  const named = children.filter(isNamed)
+  const others = named.length === children.length ? [] : unnamedGroups(directory).flatMap(processesInUnnamed)
+  return [...new Set([...ownProcessesIn(directory), ...named.flatMap(processesIn), ...others])]
+}
 
 /** Of several directories of a group, the one to ask for its processes: version 2's, which can't be escaped by threads. */
 export const mainDirectory = (directories: readonly CgroupDirectory[]): string =>
@@ -35,11 +39,33 @@ export const isPopulated = (directories: readonly CgroupDirectory[]): boolean =>
   return events === undefined ? processesIn(unified.directory).length > 0 : /^populated 1$/m.test(events)
 }
 
-const signalAll = (directories: readonly CgroupDirectory[]): number => {
-  const pids = new Set(directories.flatMap(({ directory }) => processesIn(directory)))
-  for (const pid of pids) if (pid !== process.pid) trySyscall('kill', pid, SIGKILL)
-  return pids.size
+/** How many processes are held at a time, each by a descriptor. */
+const AT_ONCE = 256
+
+/**
+ * Kills the processes of a list, and no others: each is held first (pidfd_open(2)), and must be in the list after that
+ * still. By its number alone it might be a process that got the number of one that has just ended. Returns how many
+ * were in the list. This process is left out.
+ */
+export const killListed = (list: () => readonly number[]): number => {
+  const pids = list()
+  for (let at = 0; at < pids.length; at += AT_ONCE) {
+    const held = pids
+      .slice(at, at + AT_ONCE)
+      .filter((pid) => pid !== process.pid)
+      .map((pid) => ({ pid, pidfd: trySyscall('pidfd_open', pid, 0) }))
+      .filter(({ pidfd }) => pidfd >= 0)
+    const listed = new Set(list())
+    for (const { pid, pidfd } of held) {
+      if (listed.has(pid)) trySyscall('pidfd_send_signal', pidfd, SIGKILL, null, 0)
+      trySyscall('close', pidfd)
+    }
+  }
+  return pids.length
 }
+
+const signalAll = (directories: readonly CgroupDirectory[]): number =>
+  killListed(() => [...new Set(directories.flatMap(({ directory }) => processesIn(directory)))])
 
 /**
  * Without cgroup.kill: round after round. Where that is not enough, they fork faster than they are killed; frozen they
@@ -59,8 +85,11 @@ const killByHand = async (directories: readonly CgroupDirectory[], timeout: numb
     } catch {
       // What did not freeze is killed all the same.
     }
-    signalAll(directories)
-    thawDirectories(directories)
+    try {
+      signalAll(directories)
+    } finally {
+      thawDirectories(directories)
+    }
   }
   return waitUntil(round, timeout)
 }
@@ -93,7 +122,8 @@ const tryRemove = (directory: string): number => {
   if (failedWith(result, 'EBUSY') || failedWith(result, 'ENOTEMPTY')) {
     const children = childGroups(directory)
     if (children.length === 0) return result
-    for (const child of children) tryRemove(child)
+    for (const child of children.filter(isNamed)) tryRemove(child)
+    if (!children.every(isNamed)) for (const child of unnamedGroups(directory)) removeUnnamed(child)
     result = trySyscall('unlinkat', AT_FDCWD, directory, AT_REMOVEDIR)
   }
   return failedWith(result, 'ENOENT') ? 0 : result
