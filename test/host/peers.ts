@@ -127,5 +127,13 @@ export const runWith = (runtime: 'runc' | 'crun', { directory, id }: Bundle): re
   const run = [runtime, '--root', join(directory, 'state'), 'run', '--bundle', directory, id]
   if (runtime === 'runc') return run
   // crun refuses a host that has both versions of control groups; with the second one out of sight it goes by the first.
-  return ['unshare', '-m', 'sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', 'sh', ...run]
+  return [
+    'unshare',
+    '-m',
+    'sh',
+    '-c',
+    'if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi; exec "$@"',
+    'sh',
+    ...run,
+  ]
 }
