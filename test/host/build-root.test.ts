@@ -13,6 +13,7 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -280,6 +281,25 @@ test('what a killed one left is removed by the next, and what is being built is 
   assert.deepEqual(readdirSync(at).toSorted(), [left, 'other'])
   await buildRoot(including(small), { output: join(at, 'root') })
   assert.deepEqual(readdirSync(at).toSorted(), ['other', 'root'])
+})
+
+test('nothing is built elsewhere by who swaps the directory, nor another one removed', async (t) => {
+  nothingLeft(t)
+  const [from, at, elsewhere] = [scratch(), scratch(), scratch()]
+  for (let index = 0; index < 1000; index++) writeFileSync(join(from, String(index)), 'x')
+  writeFileSync(join(elsewhere, 'precious'), '')
+  const building = errorOf(buildRoot(including(from), { output: join(at, 'root') }))
+  while (!readdirSync(at).some((name) => existsSync(join(at, name, 'data')))) await sleep(1)
+  const [name = ''] = readdirSync(at)
+  renameSync(join(at, name), join(at, 'moved'))
+  symlinkSync(elsewhere, join(at, name))
+  assert.match((await building).message, /^cannot build .*\/root: somebody else has put something in its place\n/)
+  assert.deepEqual(readdirSync(elsewhere), ['precious'])
+  assert.deepEqual(readdirSync(join(at, 'moved')), [])
+  // Of its owner's, and named as an unfinished one would be.
+  renameSync(elsewhere, join(at, '.root.tare-0123456789ab'))
+  await buildRoot(including(from), { output: join(at, 'root') })
+  assert.deepEqual(readdirSync(join(at, '.root.tare-0123456789ab')), ['precious'])
 })
 
 test('a directory that has become a link leads nowhere', async (t) => {

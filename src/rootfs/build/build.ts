@@ -280,12 +280,12 @@ export const buildRoot = async (closure: Closure, options: BuildOptions): Promis
   const place = checkPlace(output, replace)
   const workshop = new Workshop(place)
   try {
-    const builder = new Builder(workshop.path, closure, options)
+    const builder = new Builder(workshop.held, closure, options)
     await builder.build()
     const mark = { version: 1, programs: closure.programs }
-    writeFileSync(`${workshop.path}/${MARK}`, `${JSON.stringify(mark)}\n`, { flag: 'wx' })
-    chmodSync(`${workshop.path}/${MARK}`, 0o444)
-    chmodSync(workshop.path, 0o755)
+    writeFileSync(`${workshop.held}/${MARK}`, `${JSON.stringify(mark)}\n`)
+    chmodSync(`${workshop.held}/${MARK}`, 0o444)
+    chmodSync(workshop.held, 0o755)
     workshop.finish()
     return { path: place.path, ...builder.counts, warnings: builder.losses.sentences }
   } finally {

@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, realpathSync } from 'node:fs'
+import type { Stats } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ERRNO } from '../../linux/errno.ts'
 import { InputError, TareError } from '../../linux/error.ts'
@@ -7,7 +19,7 @@ import { AT_FDCWD } from '../../linux/fcntl.ts'
 import { readMountinfo } from '../../linux/mountinfo.ts'
 import { fromNodeError } from '../../linux/proc.ts'
 import { syscall, trySyscall } from '../../linux/syscall.ts'
-import { removeTree } from './remove-tree.ts'
+import { removeHeld } from './remove-tree.ts'
 
 /** The file by which a directory is known to have been built here. */
 export const MARK = '.tare-chroot'
@@ -84,6 +96,12 @@ const listNames = (path: string): readonly string[] => {
   }
 }
 
+/** Whether a path leads to an open directory. */
+const isSame = (fd: number, path: string): boolean => {
+  const [held, there] = [fstatSync(fd), lstatSync(path, { throwIfNoEntry: false })]
+  return there !== undefined && held.ino === there.ino && held.dev === there.dev
+}
+
 const lock = (fd: number): boolean => trySyscall('flock', fd, LOCK_EX | LOCK_NB) === 0
 
 /**
@@ -91,6 +109,7 @@ const lock = (fd: number): boolean => trySyscall('flock', fd, LOCK_EX | LOCK_NB)
  * it lives: what a killed one has left is known by that, and removed by the next.
  */
 export class Workshop {
+  /** Where it is while it is built. */
   readonly path: string
   readonly #place: Place
   readonly #fd: number
@@ -105,14 +124,54 @@ export class Workshop {
       const fd = makeLocked(this.path, place.path)
       if (fd !== undefined) {
         this.#fd = fd
+        this.#mark()
         return
       }
       if (attempt === TRIES) throw new TareError({ operation: 'build', target: place.path, errno: ERRNO['EBUSY'] })
     }
   }
 
+  /** Says that it is one of ours, and unfinished. */
+  #mark(): void {
+    try {
+      writeFileSync(`${this.held}/${MARK}`, '', { flag: 'wx', mode: 0o600 })
+    } catch (error) {
+      this.abandon()
+      throw fromNodeError(error, 'build', this.#place.path, HINTS)
+    }
+  }
+
+  /**
+   * The directory by its descriptor: whoever may rename it, as the one above is his too, can put another one in its place,
+   * but can't have anything built in that.
+   */
+  get held(): string {
+    return `/proc/self/fd/${this.#fd}`
+  }
+
   /** Puts the root where it is to be, at once and as a whole. */
   finish(): void {
+    const { path, state } = this.#place
+    const old = state === 'ours' ? openDirectory(path) : undefined
+    try {
+      this.#check(this.path)
+      this.#put()
+      this.#check(path)
+      if (old !== undefined) removeHeld(old, this.path)
+    } finally {
+      if (old !== undefined) closeSync(old)
+    }
+    this.#close()
+  }
+
+  #check(path: string): void {
+    if (isSame(this.#fd, path)) return
+    const reason = 'somebody else has put something in its place'
+    const hint = 'Build it in a directory that nobody else may write to.'
+    throw new TareError({ operation: 'build', target: this.#place.path, reason, hint })
+  }
+
+  #put(): void {
     const { path, state } = this.#place
     const purpose = { operation: 'put the root in its place', target: path }
     const flags = { absent: RENAME_NOREPLACE, empty: 0, ours: RENAME_EXCHANGE }[state]
@@ -121,14 +180,12 @@ export class Workshop {
     if (result === -(ERRNO['EINVAL'] ?? 0) && state === 'absent')
       syscall(purpose, 'renameat2', AT_FDCWD, this.path, AT_FDCWD, path, 0)
     else if (result < 0) throw new TareError({ ...purpose, syscall: 'renameat2', errno: -result })
-    if (state === 'ours') removeTree(this.path)
-    this.#close()
   }
 
   /** Removes what has been built so far; nothing once it is in its place. */
   abandon(): void {
     if (!this.#open) return
-    removeTree(this.path)
+    removeHeld(this.#fd, this.path)
     this.#close()
   }
 
@@ -147,7 +204,7 @@ const makeLocked = (path: string, output: string): number | undefined => {
     throw fromNodeError(error, 'build', output, HINTS)
   }
   const fd = openDirectory(path)
-  if (fd !== undefined && lock(fd) && existsSync(path)) return fd
+  if (fd !== undefined && lock(fd) && isSame(fd, path) && isOwn(fstatSync(fd))) return fd
   if (fd !== undefined) closeSync(fd)
   return undefined
 }
@@ -172,13 +229,25 @@ const visibleNames = (directory: string): readonly string[] => {
 }
 
 /** Removes what this user has begun there and never finished. */
+const isOwn = ({ uid }: Pick<Stats, 'uid'>): boolean => uid === trySyscall('geteuid')
+
+/** Whether a directory is one that was being built: empty as yet, or with a mark in it that says nothing yet. */
+const isUnfinished = (fd: number): boolean => {
+  const here = `/proc/self/fd/${fd}`
+  const { uid, mode } = fstatSync(fd)
+  if (!isOwn({ uid })) return false
+  const mark = lstatSync(`${here}/${MARK}`, { throwIfNoEntry: false })
+  if (mark === undefined) return readdirSync(here).length === 0
+  return mark.isFile() && isOwn(mark) && (mark.size === 0 || (mode & 0o777) === 0o700)
+}
+
 const removeStale = (directory: string, prefix: string): void => {
   for (const name of visibleNames(directory).filter((each) => each.startsWith(prefix))) {
     const path = join(directory, name)
     const fd = openDirectory(path)
     if (fd === undefined) continue
     try {
-      if (fstatSync(fd).uid === process.geteuid?.() && lock(fd)) removeTree(path)
+      if (lock(fd) && isUnfinished(fd)) removeHeld(fd, path)
     } finally {
       closeSync(fd)
     }

@@ -5,28 +5,34 @@ import { fromNodeError } from '../../linux/proc.ts'
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '')
 
 /**
- * Removes a directory with all below it. It goes by descriptors: whoever swaps a directory for a link meanwhile doesn't
- * lead it elsewhere. Nothing is done where there is none.
+ * Removes a directory that is open, with all below it. It goes by descriptors: whoever swaps a directory for a link or
+ * for another one meanwhile doesn't lead it elsewhere. Of what is at `path` by then only an empty directory is removed;
+ * where there is none, nothing.
  */
-export const removeTree = (path: string): void => {
+export const removeHeld = (fd: number, path: string): void => {
   try {
-    remove(path)
+    empty(fd)
+    rmdirSync(path)
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw fromNodeError(error, 'remove', path)
+    if (!['ENOENT', 'ENOTDIR', 'ENOTEMPTY'].includes(codeOf(error))) throw fromNodeError(error, 'remove', path)
+  }
+}
+
+const empty = (fd: number): void => {
+  const here = `/proc/self/fd/${fd}`
+  // Its owner may have no right to write to it, or even to read it.
+  chmodSync(here, 0o700)
+  for (const entry of readdirSync(here, { withFileTypes: true })) {
+    const below = `${here}/${entry.name}`
+    if (entry.isDirectory()) remove(below)
+    else unlinkSync(below)
   }
 }
 
 const remove = (path: string): void => {
   const fd = openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
   try {
-    const here = `/proc/self/fd/${fd}`
-    // Its owner may have no right to write to it, or even to read it.
-    chmodSync(here, 0o700)
-    for (const entry of readdirSync(here, { withFileTypes: true })) {
-      const below = `${here}/${entry.name}`
-      if (entry.isDirectory()) remove(below)
-      else unlinkSync(below)
-    }
+    empty(fd)
   } finally {
     closeSync(fd)
   }
