@@ -24,7 +24,7 @@ export const audit: Command = command({
   description:
     'Reads from the kernel what really contains a process, whoever started it, and says wall by wall what holds and what ' +
     'is open: how that leads out, and which option closes it. Nothing is run in the process, and nothing of it is opened ' +
-    'or stopped.\n\n' +
+    'or, without --filter, stopped.\n\n' +
     'STATE is "holds"; "note" for what is worth knowing; "weak" for what takes one more fault to get out, or lets it read, ' +
     'disturb or use up what belongs to the host; "open" for a way out; "unknown" where that can\'t be seen from outside, ' +
     'which never counts as holding.\n\n' +

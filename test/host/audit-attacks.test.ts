@@ -264,6 +264,8 @@ test('a directory that was left open leads out of a root', { skip: needs('chroot
   assert.ok(isOpen(audit(writing.pid), 'descriptors', 'host-files'))
   await using reading = await start('9</etc/passwd')
   assert.equal(isOpen(audit(reading.pid), 'descriptors', 'host-files'), false, 'what it may read there it has read')
+  const own = audit(tight.pid).findings.find(({ wall, id }) => wall === 'files' && id === 'own-files')
+  assert.equal(own?.found, `${directory} as /, writable: made for it`, 'its root is a directory of the host')
   assert.ok(isOpen(audit(tight.pid), 'root', 'chroot'), 'and so is a root by chroot(2) for who may call it')
 })
 

@@ -8,7 +8,7 @@ import { auditCapabilities } from './capabilities.ts'
 import { auditDescriptors } from './descriptors.ts'
 import { readDeviceRules } from './device-rules.ts'
 import { auditDevices } from './devices.ts'
-import { auditFiles, canChangeHost } from './files.ts'
+import { auditFiles, canChangeHost, chrootPath } from './files.ts'
 import type { FilterContent } from './filter-content.ts'
 import { filterContent } from './filter-content.ts'
 import type { Finding, Verdict, Wall } from './finding.ts'
@@ -73,7 +73,8 @@ const readContent = ({ pid, status, files }: Subject, { filter = false }: AuditO
 }
 
 const examine = (subject: Subject, layout: CgroupLayout, options: AuditOptions): readonly Finding[] => {
-  const paths = hostPaths(subject.mounts, subject.host.mounts)
+  const chroot = chrootPath(subject)
+  const paths = [...(chroot === undefined ? [] : [chroot]), ...hostPaths(subject.mounts, subject.host.mounts)]
   const rules = readDeviceRules(subject, layout)
   const label = readLabel(subject)
   const situation = {
@@ -164,8 +165,8 @@ const auditOn = (pid: number, given: AuditedContainer | undefined, host: HostVie
 
 /**
  * Reads from the kernel what contains a process of this host, wall by wall, with a verdict. Any process will do, whoever
- * started it. It is looked at from outside: nothing is run in it or stopped, no file of it is opened and no link of it
- * followed. What can't be seen so is `unknown`, and never taken to hold.
+ * started it. It is looked at from outside: nothing is run in it, nor is it stopped unless `filter` asks for that, no file of
+ * it is opened and no link of it followed. What can't be seen so is `unknown`, and never taken to hold.
  *
  * A container of Tare's is held against what it was promised, too. Of its own PID 1 the program beside it is looked at.
  *

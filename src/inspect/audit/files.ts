@@ -1,7 +1,9 @@
 import { knownFileStatus } from '../../linux/file-status.ts'
+import type { MountInfo } from '../../linux/mountinfo.ts'
 import type { Finding } from './finding.ts'
 import { Findings } from './finding.ts'
 import type { HostPath } from './host-paths.ts'
+import { isReadOnly } from './host-paths.ts'
 import { isDirectory, mayWrite } from './permission.ts'
 import { isBelow, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
@@ -137,6 +139,21 @@ const judge = (subject: Subject, findings: Findings, host: HostPath): void => {
 const isFileOnly = (subject: Subject, { mount }: HostPath): boolean =>
   lookAt(subject, mount.mountPoint, (fd) => !isDirectory(knownFileStatus(fd))) ?? false
 
+/**
+ * The root directory of a process whose root is no mount, but a directory in one, by chroot(2): the table of mounts has no
+ * line for it. Undefined where it is a mount, or it can't be told where on the host it lies.
+ */
+export const chrootPath = ({ host, files, mounts, namespaces, root }: Subject): HostPath | undefined => {
+  if (hasMountedRoot(mounts) || namespaces.mnt?.shared === false) return undefined
+  const { mount: id } = knownFileStatus(root)
+  const mount = host.mounts.find((each) => each.id === id)
+  const path = files.link('root')
+  if (mount === undefined || path === undefined) return undefined
+  return { mount: { ...mount, mountPoint: '/' }, path, readOnly: isReadOnly(mount) }
+}
+
+const hasMountedRoot = (mounts: readonly MountInfo[]): boolean => mounts.some(({ mountPoint }) => mountPoint === '/')
+
 /** Which files of the host it sees, and which it can change. */
 export const auditFiles = (subject: Subject, paths: readonly HostPath[]): readonly Finding[] => {
   const findings = new Findings('files')
@@ -159,7 +176,9 @@ export const auditFiles = (subject: Subject, paths: readonly HostPath[]): readon
         remedy: 'See whether that is meant.',
       },
     )
-  if (paths.length === 0) findings.holds('none', 'no file system of the host is in sight')
+  if (!hasMountedRoot(subject.mounts) && paths.every(({ mount }) => mount.mountPoint !== '/'))
+    findings.unknown('root', 'where on the host its root directory lies: it is none of its mounts')
+  else if (paths.length === 0) findings.holds('none', 'no file system of the host is in sight')
   for (const { mountPoint, options, shared } of subject.mounts)
     if (shared !== undefined && !subject.namespaces.mnt?.shared && options.includes('rw') && mountPoint === '/')
       findings.partial('propagation', 'mounts made in it spread: / is shared (mount_namespaces(7))', {
