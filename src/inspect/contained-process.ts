@@ -81,7 +81,7 @@ export class ContainedProcessReader {
 
   /**
    * A process, whose namespaces have these inodes (undefined: not known). Undefined where it has ended, or where this
-   * user may not even know its state (hidepid of proc(5)).
+   * user may not even know its state (hidepid of proc(5)). Closes it.
    */
   read(
     process: ProcProcess,
@@ -89,10 +89,12 @@ export class ContainedProcessReader {
   ): ContainedProcess | undefined {
     // By number, so before its files are read: they are there only as long as it is.
     const pids = this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids)
-    const uid = process.owner()
-    const [statText, statm, commandLine = ''] = process.readAll(FILES)
+    const map = this.#map(process, namespaces.user)
+    const cgroup = this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined
+    const { owner: uid, texts } = process.finish(FILES)
+    const [statText, statm, commandLine = ''] = texts
     const stat = parsed(statText, parseProcessStat)
-    if (pids === undefined || uid === undefined || stat === undefined) return undefined
+    if (pids === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
     const age = Math.max(0, Math.round(this.#uptime - stat.startTime))
     return {
@@ -106,14 +108,14 @@ export class ContainedProcessReader {
       isKernelThread: stat.isKernelThread,
       uid,
       user: this.#users.get(uid),
-      uidInside: idInside(this.#map(process, namespaces.user), uid),
+      uidInside: idInside(map, uid),
       cpuTime,
       // Microseconds by milliseconds, in percent.
       cpuPercent: age === 0 ? 0 : cpuTime / age / 10,
       memory: statm === undefined || stat.virtualMemory === 0 ? undefined : residentPages(statm) * this.#pageSize,
       startTime: new Date(this.#now - age),
       age,
-      cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,
+      cgroup,
     }
   }
 

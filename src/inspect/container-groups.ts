@@ -148,7 +148,7 @@ export const groupProcesses = (
     else ofHost.push(process)
   }
   for (const pid of proc.pids()) {
-    const held = proc.open(pid)
+    const held = proc.open(pid, FIRST_KINDS)
     if (held === undefined) continue
     try {
       take(held)

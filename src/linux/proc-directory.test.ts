@@ -14,6 +14,9 @@ const endedChild = async (child: ChildProcess): Promise<void> => {
   await end
 }
 
+const LINKS = ['pid', 'user'] as const
+const FILES: readonly string[] = ['comm', 'cmdline']
+
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
 test('lists and reads what /proc shows', () => {
@@ -31,7 +34,6 @@ test('lists and reads what /proc shows', () => {
   assert.equal(self?.read('no-such-file'), undefined)
   assert.equal(self?.link('exe'), process.execPath)
   assert.equal(self?.link('no-such-link'), undefined)
-  assert.equal(self?.owner(), process.geteuid?.())
   assert.equal(self?.ended, false)
   assert.equal(proc.open(0x3fffff), undefined)
   assert.equal(proc.self(), process.pid)
@@ -67,6 +69,22 @@ test('a namespace is known by its inode', () => {
   assert.equal(self?.namespace('time_for_children'), statSync('/proc/self/ns/time_for_children').ino)
 })
 
+test('tells all that is left of a process, and closes it', () => {
+  using proc = new ProcDirectory()
+  const before = descriptors()
+  for (let round = 0; round < 2; round++) {
+    using held = proc.open(process.pid, LINKS)
+    assert.deepEqual(held?.namespaces(LINKS), [statSync('/proc/self/ns/pid').ino, statSync('/proc/self/ns/user').ino])
+    assert.deepEqual(held?.finish(FILES), {
+      owner: process.geteuid?.(),
+      texts: [readFileSync('/proc/self/comm', 'utf8'), readFileSync('/proc/self/cmdline', 'utf8').slice(0, 4096)],
+    })
+    assert.equal(descriptors(), before)
+    assert.equal(held?.ended, false)
+  }
+  assert.equal(proc.open(0x3fffff, LINKS), undefined)
+})
+
 test('knows when a process has ended, and reads nothing of another one', async () => {
   const before = descriptors()
   {
@@ -78,7 +96,7 @@ test('knows when a process has ended, and reads nothing of another one', async (
     assert.equal(held?.namespace('pid'), undefined)
     assert.equal(held?.ended, true)
     assert.equal(held?.read('status'), undefined)
-    assert.equal(held?.owner(), 0)
+    assert.deepEqual(held?.finish(FILES), { owner: 0, texts: [undefined, undefined] })
   }
   assert.equal(descriptors(), before)
 })

@@ -20,6 +20,16 @@ const ROOM = 4096
 /** Room for `time_for_children` and the longest inode. */
 const LINK_ROOM = 64
 
+const NO_LINKS: readonly NamespaceLink[] = []
+
+/** What statx(2) is asked for, where it puts it, and room for all that it tells (linux/stat.h). */
+const STATX_UID = 0x8
+const UID_OFFSET = 20
+const STATX_ROOM = 256
+
+/** Room for a process id. */
+const PID_ROOM = 16
+
 /** What all processes of a directory are read with. */
 interface Tools {
   /** Where texts arrive, one after the other; it grows with the longest. */
@@ -27,6 +37,9 @@ interface Tools {
   /** Calls that read namespaces, or files, of the process whose directory is the first argument of some of them. */
   readonly links: Map<readonly string[], Sheet>
   readonly files: Map<readonly string[], Sheet>
+  /** Calls that open the process of the id in {@link pid} first. */
+  readonly openings: Map<readonly string[], Sheet>
+  readonly pid: Buffer
 }
 
 /** Calls, and where what they read arrives: one piece for each name. */
@@ -43,20 +56,37 @@ const linkSheet = (links: readonly string[]): Sheet => {
   return { table, bytes }
 }
 
+/** Opens a process below a directory, and reads its links. */
+const openSheet =
+  (directory: number, pid: Buffer) =>
+  (links: readonly string[]): Sheet => {
+    const bytes = Buffer.allocUnsafeSlow(links.length * LINK_ROOM)
+    const table = new CallTable([
+      ['openat', directory, pid, O_PATH | O_DIRECTORY | O_CLOEXEC, 0],
+      ...links.map((link, index): TableCall => {
+        return ['readlinkat', { resultOf: 0 }, `ns/${link}`, bytes.subarray(index * LINK_ROOM), LINK_ROOM]
+      }),
+    ])
+    return { table, bytes }
+  }
+
 const CALLS_PER_FILE = 3
 
+/** Tells whose process it is, reads its files, and closes it: its first call, three for each file, its last call. */
 const fileSheet = (files: readonly string[]): Sheet => {
-  const bytes = Buffer.allocUnsafeSlow(files.length * ROOM)
-  const table = new CallTable(
-    files.flatMap((file, index): readonly TableCall[] => {
-      const opened = { resultOf: CALLS_PER_FILE * index }
+  const bytes = Buffer.allocUnsafeSlow(STATX_ROOM + files.length * ROOM)
+  const table = new CallTable([
+    ['statx', -1, '', AT_EMPTY_PATH, STATX_UID, bytes],
+    ...files.flatMap((file, index): readonly TableCall[] => {
+      const opened = { resultOf: 1 + CALLS_PER_FILE * index }
       return [
         ['openat', -1, file, O_RDONLY | O_CLOEXEC, 0],
-        ['read', opened, bytes.subarray(index * ROOM), ROOM],
+        ['read', opened, bytes.subarray(STATX_ROOM + index * ROOM), ROOM],
         ['close', opened],
       ]
     }),
-  )
+    ['close', -1],
+  ])
   return { table, bytes }
 }
 
@@ -83,7 +113,6 @@ const PIECES: readonly string[] = ['stat', 'status', 'cgroup', 'cmdline', 'comm'
 const OPENAT = syscallNumber('openat')
 const READ = syscallNumber('read')
 const READLINKAT = syscallNumber('readlinkat')
-const STATX = syscallNumber('statx')
 const CLOSE = syscallNumber('close')
 
 /** The text in the first bytes of a buffer. Naming its encoding would cost a look-up. */
@@ -102,9 +131,12 @@ const inodeIn = (bytes: Uint8Array, length: number, from = 0): number => {
   return inode
 }
 
-const STATX_UID = 0x8
-/** Where `struct statx` has the user id (linux/stat.h). */
-const UID_OFFSET = 20
+/** What {@link ProcProcess.finish} tells. */
+export interface FinishedProcess {
+  /** A user id. Of a process that has ended, root's: see whether its texts are there. */
+  readonly owner: number
+  readonly texts: readonly (string | undefined)[]
+}
 
 /**
  * One process in /proc, held by a descriptor of its directory: all that is read through it is of one and the same
@@ -115,6 +147,8 @@ export class ProcProcess {
   readonly #fd: number
   readonly #tools: Tools
   #ended = false
+  #isClosed = false
+  #known: { readonly links: readonly NamespaceLink[]; readonly inodes: readonly (number | undefined)[] } | undefined
 
   /** Made by {@link ProcDirectory.open}. */
   constructor(pid: number, fd: number, tools: Tools) {
@@ -156,25 +190,38 @@ export class ProcProcess {
 
   /** The inodes of several namespaces in one go, as {@link namespace}; the same list of links each time. */
   namespaces(links: readonly NamespaceLink[]): readonly (number | undefined)[] {
-    const { table, bytes } = sheetOf(this.#tools.links, links, linkSheet)
-    for (let call = 0; call < links.length; call++) table.setNumber(call, 0, this.#fd)
-    table.run()
-    return links.map((link, call) => {
-      const length = table.result(call)
-      return length > 0 ? inodeIn(bytes, length, call * LINK_ROOM) : this.namespace(link)
-    })
+    if (this.#known?.links === links) return this.#known.inodes
+    const sheet = sheetOf(this.#tools.links, links, linkSheet)
+    for (let call = 0; call < links.length; call++) sheet.table.setNumber(call, 0, this.#fd)
+    sheet.table.run()
+    return this.#inodesIn(links, sheet, 0)
   }
 
-  /** The texts of several files in one go, as {@link read}, at most 4096 bytes of each; the same list each time. */
-  readAll(files: readonly string[]): readonly (string | undefined)[] {
+  /** Keeps for {@link namespaces} what was read as it was opened. Called by {@link ProcDirectory.open}. */
+  keep(links: readonly NamespaceLink[], sheet: Sheet): void {
+    this.#known = { links, inodes: this.#inodesIn(links, sheet, 1) }
+  }
+
+  /**
+   * All that is left to know, in one go, and closes it: whose process it is (the effective user, as in `status`: the
+   * kernel lets the directory of a process belong to that), and the texts of files that the kernel writes in one piece,
+   * as {@link read}, at most 4096 bytes of each. The same list of files each time.
+   */
+  finish(files: readonly string[]): FinishedProcess {
     const { table, bytes } = sheetOf(this.#tools.files, files, fileSheet)
-    for (let index = 0; index < files.length; index++) table.setNumber(CALLS_PER_FILE * index, 0, this.#fd)
+    const last = 1 + CALLS_PER_FILE * files.length
+    table.setNumber(0, 0, this.#fd)
+    for (let call = 1; call < last; call += CALLS_PER_FILE) table.setNumber(call, 0, this.#fd)
+    table.setNumber(last, 0, this.#fd)
     table.run()
-    return files.map((file, index) => {
-      const length = table.result(CALLS_PER_FILE * index + 1)
+    this.#isClosed = true
+    const texts = files.map((file, index) => {
+      const length = table.result(CALLS_PER_FILE * index + 2)
       if (length < 0) return this.#untold(file, 'read', length)
-      return bytes.toString(undefined, index * ROOM, index * ROOM + length)
+      const from = STATX_ROOM + index * ROOM
+      return bytes.toString(undefined, from, from + length)
     })
+    return { owner: bytes.readUInt32LE(UID_OFFSET), texts }
   }
 
   /**
@@ -185,17 +232,6 @@ export class ProcProcess {
     return fd < 0 ? this.#untold(`ns/${link}`, 'openat', fd) : fd
   }
 
-  /**
-   * The effective user id, as the `status` file has it: the kernel lets the directory of a process belong to that
-   * user, and tells it in a tenth of the time that the file takes. Of a process that has ended it is root: read a file
-   * afterwards, to see that it hadn't.
-   */
-  owner(): number | undefined {
-    const { bytes } = this.#tools
-    const result = binding.syscall(STATX, this.#fd, '', AT_EMPTY_PATH, STATX_UID, bytes)
-    return result < 0 ? this.#untold('', 'statx', result) : bytes.readUInt32LE(UID_OFFSET)
-  }
-
   /** Where a link such as `exe` leads, or undefined as for {@link read}. Takes the right to trace the process. */
   link(name: string): string | undefined {
     const { bytes } = this.#tools
@@ -203,12 +239,21 @@ export class ProcProcess {
     return result < 0 ? this.#untold(name, 'readlinkat', result) : textIn(bytes, result)
   }
 
+  /** Does nothing once it is closed. */
   close(): void {
-    binding.syscall(CLOSE, this.#fd)
+    if (!this.#isClosed) binding.syscall(CLOSE, this.#fd)
+    this.#isClosed = true
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #inodesIn(links: readonly NamespaceLink[], { table, bytes }: Sheet, call: number): readonly (number | undefined)[] {
+    return links.map((link, index) => {
+      const length = table.result(call + index)
+      return length > 0 ? inodeIn(bytes, length, index * LINK_ROOM) : this.namespace(link)
+    })
   }
 
   /** Reads a descriptor to its end or limit; how many bytes, or the errno as a negative number. */
@@ -231,7 +276,7 @@ export class ProcProcess {
   }
 
   #isThere(): boolean {
-    return trySyscall('faccessat', this.#fd, 'stat', 0) === 0
+    return !this.#isClosed && trySyscall('faccessat', this.#fd, 'stat', 0) === 0
   }
 
   #untold(file: string, call: string, result: number): undefined {
@@ -249,7 +294,13 @@ export class ProcProcess {
 export class ProcDirectory {
   readonly #path: string
   readonly #fd: number
-  readonly #tools: Tools = { bytes: Buffer.allocUnsafeSlow(FIRST_SIZE), links: new Map(), files: new Map() }
+  readonly #tools: Tools = {
+    bytes: Buffer.allocUnsafeSlow(FIRST_SIZE),
+    links: new Map(),
+    files: new Map(),
+    openings: new Map(),
+    pid: Buffer.alloc(PID_ROOM),
+  }
 
   /** Throws where nothing is mounted there. */
   constructor(path = '/proc') {
@@ -280,10 +331,20 @@ export class ProcDirectory {
     return pids.toSorted((a, b) => a - b)
   }
 
-  /** One process; undefined if there is none of this id. */
-  open(pid: number): ProcProcess | undefined {
-    const fd = binding.syscall(OPENAT, this.#fd, `${pid}`, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-    if (fd >= 0) return new ProcProcess(pid, fd, this.#tools)
+  /**
+   * One process; undefined if there is none of this id. Its namespaces may be read in the same go, for
+   * {@link ProcProcess.namespaces}; the same list of links each time.
+   */
+  open(pid: number, links: readonly NamespaceLink[] = NO_LINKS): ProcProcess | undefined {
+    this.#tools.pid.write(`${pid}\0`, 'latin1')
+    const sheet = sheetOf(this.#tools.openings, links, openSheet(this.#fd, this.#tools.pid))
+    sheet.table.run()
+    const fd = sheet.table.result(0)
+    if (fd >= 0) {
+      const process = new ProcProcess(pid, fd, this.#tools)
+      if (links.length > 0) process.keep(links, sheet)
+      return process
+    }
     if (GONE.includes(fd)) return undefined
     throw new TareError({ operation: 'open', target: `${this.#path}/${pid}`, syscall: 'openat', errno: -fd })
   }
