@@ -3,10 +3,13 @@ import { test } from 'node:test'
 
 import fc from 'fast-check'
 
-import { originOfCgroups, originOfProcesses } from './container-maker.ts'
+import type { ContainerOrigin } from './container-maker.ts'
+import { CgroupOrigins, originOfProcesses } from './container-maker.ts'
 
 const A = 'a1'.repeat(32)
 const B = 'b2'.repeat(32)
+
+const originOfCgroups = (paths: readonly string[]): ContainerOrigin | undefined => new CgroupOrigins().of(paths)
 
 const idIn = (path: string): readonly unknown[] => {
   const origin = originOfCgroups(['/', path])

@@ -56,13 +56,19 @@ const originOfPath = (path: string): ContainerOrigin | undefined => {
   return found
 }
 
-/** What a container's control groups tell; undefined if none has a name that an engine gives. */
-export const originOfCgroups = (paths: Iterable<string>): ContainerOrigin | undefined => {
-  for (const path of new Set(paths)) {
-    const found = originOfPath(path)
-    if (found !== undefined) return found
+/** What control groups tell by their paths; most paths are those of many containers. */
+export class CgroupOrigins {
+  readonly #known: Map<string, ContainerOrigin | undefined> = new Map()
+
+  /** Undefined if none of a container's groups has a name that an engine gives. */
+  of(paths: readonly string[]): ContainerOrigin | undefined {
+    for (const path of paths) {
+      if (!this.#known.has(path)) this.#known.set(path, originOfPath(path))
+      const found = this.#known.get(path)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
-  return undefined
 }
 
 /** The value of an option: `-n NAME`, `--name NAME`, `--name=NAME`. */

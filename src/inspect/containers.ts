@@ -12,7 +12,7 @@ import { ContainedProcessReader, mainCgroup } from './contained-process.ts'
 import type { ProcessGroup } from './container-groups.ts'
 import { groupProcesses, hostNamespaces } from './container-groups.ts'
 import type { ContainerOrigin, MakerProcess } from './container-maker.ts'
-import { originOfCgroups, originOfProcesses } from './container-maker.ts'
+import { CgroupOrigins, originOfProcesses } from './container-maker.ts'
 import type { NamespaceInodes } from './processes.ts'
 import { COMMAND_LINE_LIMIT } from './processes.ts'
 
@@ -143,18 +143,25 @@ const serviceOf = (cgroup: string): string | undefined => {
 /** What every container's PID 1 executes that Tare starts: its stage. */
 const STAGE = '/memfd:tare-stage (deleted)'
 
-const originOf = ({ leader, cgroups, program }: LeaderFacts, maker: MakerProcess | undefined): ContainerOrigin => {
+const originOf = (
+  { leader, program }: LeaderFacts,
+  grouped: ContainerOrigin | undefined,
+  maker: MakerProcess | undefined,
+): ContainerOrigin => {
   const started = originOfProcesses(maker, leader)
-  const grouped = originOfCgroups(cgroups)
   const madeBy = program === STAGE ? 'tare' : (grouped?.madeBy ?? started?.madeBy)
   // Only what is of the same engine belongs together: a docker container may start bwrap.
   const [first, second] = [grouped, started].filter((each) => each?.madeBy === madeBy)
   return { madeBy, name: first?.name ?? second?.name, id: first?.id ?? second?.id }
 }
 
-const kindOf = ({ leader, cgroup, cgroups }: LeaderFacts, { namespace }: ProcessGroup): ContainedKind => {
+const kindOf = (
+  { leader, cgroup }: LeaderFacts,
+  grouped: ContainerOrigin | undefined,
+  { namespace }: ProcessGroup,
+): ContainedKind => {
   if (leader.isKernelThread) return 'kernel'
-  const isOwn = namespace?.kind === 'pid' || namespace === undefined || originOfCgroups(cgroups) !== undefined
+  const isOwn = namespace?.kind === 'pid' || namespace === undefined || grouped !== undefined
   return !isOwn && serviceOf(cgroup) !== undefined ? 'service' : 'container'
 }
 
@@ -173,16 +180,20 @@ const readMaker = (proc: ProcDirectory, pid: number): MakerProcess | undefined =
 
 const describe = (proc: ProcDirectory, led: readonly LedGroup[]): readonly FoundContainer[] => {
   const makers = new Map<number, MakerProcess | undefined>()
+  const origins = new CgroupOrigins()
   const leaders = new Map<number, number>()
   for (const { group, facts } of led) for (const { pid } of group.processes) leaders.set(pid, facts.leader.pid)
   return led.map(({ group, facts }): FoundContainer => {
     const { leader, namespaces, cgroup } = facts
     if (!makers.has(leader.ppid)) makers.set(leader.ppid, readMaker(proc, leader.ppid))
     const maker = makers.get(leader.ppid)
-    const kind = kindOf(facts, group)
+    const grouped = origins.of(facts.cgroups)
+    const kind = kindOf(facts, grouped, group)
     return {
       kind,
-      ...(kind === 'service' ? { madeBy: 'systemd', name: serviceOf(cgroup), id: undefined } : originOf(facts, maker)),
+      ...(kind === 'service'
+        ? { madeBy: 'systemd', name: serviceOf(cgroup), id: undefined }
+        : originOf(facts, grouped, maker)),
       namespace: group.namespace,
       namespaces,
       leader: leader.pid,

@@ -1,12 +1,13 @@
 import { closeSync, openSync } from 'node:fs'
 
+import { binding } from './binding.ts'
 import { ERRNO } from './errno.ts'
 import { TareError } from './error.ts'
 import { hintedSyscall } from './hinted-syscall.ts'
 import { pidfdPid, sendPidfdSignal } from './pidfd.ts'
 import type { ProcId } from './proc.ts'
 import { fromNodeError, readProcLink } from './proc.ts'
-import { syscall, trySyscall } from './syscall.ts'
+import { syscall, syscallNumber, trySyscall } from './syscall.ts'
 
 /** The eight kinds of namespaces, by the kernel's short names (namespaces(7)). */
 export type NamespaceKind = 'cgroup' | 'ipc' | 'mnt' | 'net' | 'pid' | 'time' | 'user' | 'uts'
@@ -217,12 +218,15 @@ export const namespaceOwnerUid = (fd: number): number => {
 /** `_IOR(0xb7, 9, int)` of linux/nsfs.h, since Linux 6.11. */
 const NS_GET_TGID_IN_PIDNS = 0x8004b709
 
+/** Looked up once: this is asked of thousands of processes. */
+const IOCTL = syscallNumber('ioctl')
+
 /**
  * What a process of this thread's pid namespace is called in the pid namespace behind a descriptor; undefined where
  * that one doesn't see it, there is no such process, or the kernel is older than Linux 6.11. ioctl_nsfs(2)
  */
 export const pidInNamespace = (fd: number, pid: number): number | undefined => {
-  const result = trySyscall('ioctl', fd, NS_GET_TGID_IN_PIDNS, pid)
+  const result = binding.syscall(IOCTL, fd, NS_GET_TGID_IN_PIDNS, pid)
   return result > 0 ? result : undefined
 }
 
