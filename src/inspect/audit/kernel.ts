@@ -105,14 +105,18 @@ const auditControls = (subject: Subject, findings: Findings): void => {
 }
 
 const auditCgroups = (subject: Subject, findings: Findings): void => {
-  const writable = subject.mounts.filter((mount) => {
-    if (mount.type !== 'cgroup' && mount.type !== 'cgroup2') return false
-    if (isReadOnly(mount)) return false
-    const file = `${mount.mountPoint.replace(/\/$/, '')}/cgroup.procs`
-    return lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) === true
-  })
+  const mounted = subject.mounts.filter(
+    (mount) => (mount.type === 'cgroup' || mount.type === 'cgroup2') && !isReadOnly(mount),
+  )
+  const file = ({ mountPoint }: MountInfo): string => `${mountPoint.replace(/\/$/, '')}/cgroup.procs`
+  const unseen = mounted.filter((mount) => isOutOfReach(subject, file(mount)))
+  const writable = mounted.filter(
+    (mount) => lookAt(subject, file(mount), (fd) => mayWrite(subject, knownFileStatus(fd))) === true,
+  )
+  if (unseen.length > 0)
+    findings.unknown('cgroup-files-out-of-reach', `whether ${unseen.map(file).join(', ')} can be written to`)
   if (writable.length === 0) {
-    findings.holds('cgroup-files', 'no control group can be written to')
+    if (unseen.length === 0) findings.holds('cgroup-files', 'no control group can be written to')
     return
   }
   const places = writable.map(({ mountPoint }) => mountPoint).join(', ')

@@ -6,7 +6,7 @@ import type { Finding, Severity } from './finding.ts'
 import { Findings } from './finding.ts'
 import type { HostPath } from './host-paths.ts'
 import { mayWrite } from './permission.ts'
-import { isBelow, lookAt } from './reach.ts'
+import { isBelow, isOutOfReach, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
 import { isShared } from './subject.ts'
 
@@ -69,14 +69,17 @@ const auditPaths = (
     .filter(({ abstract, name }) => !abstract && name.startsWith('/'))
     .map(({ name }) => canonical(name))
   const others: string[] = []
+  const unseen: string[] = []
   for (const path of new Set([...bound, ...mounted])) {
     const place = seenAt(path, paths)
+    if (place !== undefined && isOutOfReach(subject, place)) unseen.push(place)
     if (place === undefined || !isOpenSocket(subject, place)) continue
     const shown = place === path ? path : `${path} as ${place}`
     const [, severity, what] = SERVICES.find(([pattern]) => pattern.test(path)) ?? []
     if (severity === undefined) others.push(shown)
     else findings.open('service', shown, { severity, why: `Behind it is ${what}.`, remedy: REMEDY })
   }
+  if (unseen.length > 0) findings.unknown('out-of-reach', `whether it may use ${listed(unseen)}`)
   if (others.length > 0)
     findings.partial('paths', listed(others), {
       severity: 'weakness',
