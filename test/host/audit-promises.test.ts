@@ -100,6 +100,8 @@ test('a container of this process, and a program that runs in it', { skip }, asy
   const empty = audit(box)
   assert.deepEqual(broken(empty), [])
   assert.equal(empty.pid, box.pid)
+  assert.equal(empty.verdict, 'contained', 'PID 1 alone, which Tare has put there')
+  assert.equal(audit(box.pid).verdict, 'gaps', 'by its number it is a process like any other, without a filter')
   const program = box.exec(['sh', '-c', 'echo ready; sleep 1000; true'])
   await said(program, 'ready')
   // It may speak before this side knows its number.

@@ -72,7 +72,12 @@ const readContent = ({ pid, status, files }: Subject, { filter = false }: AuditO
   }
 }
 
-const examine = (subject: Subject, layout: CgroupLayout, options: AuditOptions): readonly Finding[] => {
+const examine = (
+  subject: Subject,
+  layout: CgroupLayout,
+  options: AuditOptions,
+  isKeeper: boolean,
+): readonly Finding[] => {
   const chroot = chrootPath(subject)
   const paths = [...(chroot === undefined ? [] : [chroot]), ...hostPaths(subject.mounts, subject.host.mounts)]
   const rules = readDeviceRules(subject, layout)
@@ -88,7 +93,7 @@ const examine = (subject: Subject, layout: CgroupLayout, options: AuditOptions):
     ...auditIds(subject),
     ...auditCapabilities(subject, situation),
     ...auditPrivileges(subject),
-    ...auditSeccomp(subject, readContent(subject, options)),
+    ...auditSeccomp(subject, readContent(subject, options), { isKeeper }),
     ...auditRoot(subject),
     ...auditFiles(subject, paths),
     ...auditKernel(subject),
@@ -150,7 +155,7 @@ const auditOn = (pid: number, given: AuditedContainer | undefined, host: HostVie
   const subject = readSubject(files, host)
   const layout = readCgroupLayout()
   const container = checkContainer(subject, layout, given)
-  const all = inOrder([...examine(subject, layout, options), ...broken(container?.promises ?? [])])
+  const all = inOrder([...examine(subject, layout, options, given?.pid === pid), ...broken(container?.promises ?? [])])
   const findings = all.filter(({ wall }) => !except.includes(wall))
   files.checkAlive()
   return {

@@ -34,8 +34,13 @@ const judgeContent = (findings: Findings, content: FilterContent | string): void
  * Whether there is a filter of system calls, and what it lets through.
  *
  * @param content what is known of that, or why nothing is.
+ * @param isKeeper whether it is surely the PID 1 that this process has put into a container, and runs nothing else.
  */
-export const auditSeccomp = (subject: Subject, content: FilterContent | string): readonly Finding[] => {
+export const auditSeccomp = (
+  subject: Subject,
+  content: FilterContent | string,
+  { isKeeper }: { readonly isKeeper: boolean },
+): readonly Finding[] => {
   const findings = new Findings('seccomp')
   const { seccomp, seccompFilters } = subject.status
   switch (seccomp) {
@@ -47,6 +52,10 @@ export const auditSeccomp = (subject: Subject, content: FilterContent | string):
       judgeContent(findings, content)
       break
     case 'disabled':
+      if (isKeeper) {
+        findings.unknown('keeper', 'PID 1 of Tare has no filter: programs that come into the container get theirs')
+        break
+      }
       findings.open('no-filter', 'no filter: all system calls may be made', {
         severity: 'weakness',
         why: isHostUser(subject)
