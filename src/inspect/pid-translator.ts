@@ -3,7 +3,7 @@ import { closeSync, fstatSync } from 'node:fs'
 import { openParentNamespace, pidInNamespace } from '../linux/namespace.ts'
 import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
 
-/** More descriptors than this are not held: of what is in further namespaces the `status` files are read. */
+/** No more descriptors than this are held: before there are more, all are given up, and opened again when needed. */
 const MOST_DESCRIPTORS = 256
 
 /** More levels than the kernel allows (pid_namespaces(7)). */
@@ -42,14 +42,17 @@ export class PidTranslator {
     return pids.length > 1 ? pids : undefined
   }
 
+  /** Gives up all descriptors. */
   close(): void {
-    for (const fd of this.#held) closeSync(fd)
+    for (const fd of this.#held.splice(0)) closeSync(fd)
+    this.#ways.clear()
   }
 
   #way(held: ProcProcess, namespace: number): readonly number[] {
     const known = this.#ways.get(namespace)
     if (known !== undefined) return known
-    const way = this.#held.length + MOST_LEVELS > MOST_DESCRIPTORS ? [] : this.#findWay(held.openNamespace('pid'))
+    if (this.#held.length + MOST_LEVELS > MOST_DESCRIPTORS) this.close()
+    const way = this.#findWay(held.openNamespace('pid'))
     this.#ways.set(namespace, way)
     return way
   }
@@ -58,8 +61,11 @@ export class PidTranslator {
   #findWay(innermost: number | undefined): readonly number[] {
     const way: number[] = []
     for (let fd = innermost; fd !== undefined; fd = openParentNamespace(fd)) {
+      if (fstatSync(fd).ino === this.#host) {
+        closeSync(fd)
+        return way
+      }
       this.#held.push(fd)
-      if (fstatSync(fd).ino === this.#host) return way
       way.unshift(fd)
     }
     return []

@@ -41,22 +41,45 @@ export interface ProcessStat {
 
 const PF_KTHREAD = 0x00200000
 
-/** Numbers of fields in proc_pid_stat(5), less 3: the ones behind the name, counted from 0. */
-const STATE = 0
-const PPID = 1
-const PGRP = 2
-const SESSION = 3
-const TTY = 4
-const TPGID = 5
-const FLAGS = 6
-const UTIME = 11
-const STIME = 12
-const CUTIME = 13
-const CSTIME = 14
-const NICE = 16
-const THREADS = 17
-const START = 19
-const VSIZE = 20
+/** Numbers of fields in proc_pid_stat(5), less 4: the ones behind the state, counted from 0. */
+const PPID = 0
+const PGRP = 1
+const SESSION = 2
+const TTY = 3
+const TPGID = 4
+const FLAGS = 5
+const UTIME = 10
+const STIME = 11
+const CUTIME = 12
+const CSTIME = 13
+const NICE = 15
+const THREADS = 16
+const START = 18
+const VSIZE = 19
+
+const ZERO = 48
+const NINE = 57
+const MINUS = 45
+
+/** The first numbers in a text from a place on, each with one character behind it. This is read of every process. */
+const numbersIn = (text: string, from: number, count: number): readonly number[] => {
+  const numbers: number[] = []
+  let value = 0
+  let sign = 1
+  for (let at = from; at < text.length && numbers.length < count; at++) {
+    const code = text.charCodeAt(at)
+    if (code >= ZERO && code <= NINE) {
+      value = value * 10 + (code - ZERO)
+    } else if (code === MINUS) {
+      sign = -1
+    } else {
+      numbers.push(sign * value)
+      value = 0
+      sign = 1
+    }
+  }
+  return numbers
+}
 
 /**
  * Reads the text of /proc/PID/stat. The name stands in parentheses and may itself hold parentheses, spaces and ends
@@ -66,15 +89,16 @@ export const parseProcessStat = (text: string): ProcessStat => {
   const open = text.indexOf(' (')
   const close = text.lastIndexOf(') ')
   const pid = Number(text.slice(0, open))
-  const fields = text.slice(close + 2).split(' ', VSIZE + 2)
-  if (open < 1 || close < open + 2 || fields.length < VSIZE + 2 || !Number.isSafeInteger(pid)) {
+  // Behind the name come a space, the state (one letter) and a space.
+  const numbers = numbersIn(text, close + 4, VSIZE + 1)
+  if (open < 1 || close < open + 2 || numbers.length <= VSIZE || !Number.isSafeInteger(pid)) {
     throw new InputError({ operation: 'read the state of a process', reason: 'the text is not that of a stat file' })
   }
-  const at = (field: number): number => Number(fields[field])
+  const at = (field: number): number => numbers[field] ?? 0
   return {
     pid,
     comm: text.slice(open + 2, close),
-    state: fields[STATE] ?? '',
+    state: text.charAt(close + 2),
     ppid: at(PPID),
     pgrp: at(PGRP),
     session: at(SESSION),
