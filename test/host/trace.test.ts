@@ -10,6 +10,7 @@ import type { Trace } from '../../src/index.ts'
 import { closure, traceFiles } from '../../src/index.ts'
 import { lacksProgram, lacksRoot } from './child.ts'
 import { expectNothingLeft, reapOrphans } from './leaks.ts'
+import { childrenOf, reapAllBut } from './peers.ts'
 
 const { nothingLeft, scratch } = await expectNothingLeft()
 const face = new URL('../../src/index.js', import.meta.url).href
@@ -158,6 +159,20 @@ test('signals that restart calls disturb none', async (t) => {
   ].join('\n')
   const { exitCode, unread } = await traceFiles(['/usr/bin/python3', '-c', code], { output: 'ignore' })
   assert.deepEqual([exitCode, unread], [0, 0])
+})
+
+test('what names no file is ended with the rest, whoever started it', async (t) => {
+  const lack = lacksProgram('/usr/bin/perl')
+  if (lack !== undefined) return t.skip(lack)
+  nothingLeft(t)
+  const [begin, before] = [performance.now(), childrenOf(process.pid)]
+  // The one in between ends at once, so that the last is nobody's child.
+  const code = 'if (fork() == 0) { if (fork() == 0) { sleep 60 } exit } wait; exit 3'
+  const { exitCode } = await traceFiles(['/usr/bin/perl', '-e', code], { output: 'ignore' })
+  assert.equal(exitCode, 3)
+  assert.ok(performance.now() - begin < 30_000, 'it did not wait for it')
+  // Orphans come to this process.
+  await reapAllBut(before)
 })
 
 test('an ordinary user traces, too', (t) => {

@@ -1,5 +1,7 @@
 import type { SeccompProfile } from '../../linux/seccomp/profile.ts'
+import type { SeccompNotification } from '../../linux/seccomp/notify.ts'
 import type { SeccompArchitecture } from '../../linux/seccomp/architectures.ts'
+import { seccompAbi, seccompSyscallName } from '../../linux/seccomp/architectures.ts'
 
 /** What a system call does with the path that is among its arguments. */
 export interface PathCall {
@@ -61,12 +63,19 @@ const ARCHITECTURES: Readonly<Record<string, readonly SeccompArchitecture[]>> = 
 
 export const TRACED_ARCHITECTURES: readonly SeccompArchitecture[] = ARCHITECTURES[process.arch] ?? []
 
+/** The call by which a process ends itself, with all its threads. */
+const EXIT = 'exit_group'
+
+/** Whether a process is about to end. */
+export const isExit = ({ nr, audit }: SeccompNotification): boolean =>
+  TRACED_ARCHITECTURES.some((each) => seccompAbi(each).audit === audit && seccompSyscallName(each, nr) === EXIT)
+
 /** Tells of every such call, and bars the one way around them: opening files by io_uring, for which programs have others. */
 export const TRACE_PROFILE: SeccompProfile = {
   defaultAction: 'SCMP_ACT_ALLOW',
   architectures: TRACED_ARCHITECTURES,
   syscalls: [
-    { names: Object.keys(PATH_CALLS), action: 'SCMP_ACT_NOTIFY' },
+    { names: [...Object.keys(PATH_CALLS), EXIT], action: 'SCMP_ACT_NOTIFY' },
     { names: ['io_uring_setup'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 },
   ],
 }

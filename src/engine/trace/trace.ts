@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import { hasCapability } from '../../linux/capability.ts'
 import { InputError, TareError } from '../../linux/error.ts'
@@ -12,7 +13,7 @@ import type { TracedProgram } from '../../runtime/traced.ts'
 import { startTraced } from '../../runtime/traced.ts'
 import { parseDuration } from '../../runtime/units.ts'
 import { openNothing } from '../stdio.ts'
-import { TRACE_PROFILE } from './path-calls.ts'
+import { isExit, TRACE_PROFILE } from './path-calls.ts'
 import type { LeftOutFile } from './trace-log.ts'
 import { TraceLog } from './trace-log.ts'
 
@@ -48,6 +49,20 @@ const GRACE = 500
 const MOST_PROCESSES = 256
 const MOST_AT_ONCE = 64
 
+/** The children of all threads of a process; none where it has ended. */
+const childrenOf = (pid: number): readonly number[] => {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'ascii')
+        .split(' ')
+        .filter((word) => word !== '')
+        .map(Number),
+    )
+  } catch {
+    return [] // it has ended meanwhile
+  }
+}
+
 /** The processes of a trace, so that none outlives it. */
 class Processes {
   readonly #pidfds = new Map<number, number>()
@@ -66,9 +81,18 @@ class Processes {
     }
   }
 
+  /** Those that it has started: what names no file is seen by nothing else. */
+  seeChildren(pid: number): void {
+    for (const child of childrenOf(pid)) {
+      this.see(child)
+      this.seeChildren(child)
+    }
+  }
+
   /** Ends them all, and those that are seen later. */
   end(signal: number): void {
     this.#ending = signal
+    for (const pid of [...this.#pidfds.keys()]) this.seeChildren(pid)
     for (const pidfd of this.#pidfds.values()) sendPidfdSignal(pidfd, signal)
   }
 
@@ -98,7 +122,9 @@ const listen = async (listener: number, log: TraceLog, processes: Processes): Pr
       continue
     }
     processes.see(next.pid)
-    if (isNotificationValid(listener, next.id)) log.note(next)
+    // Whoever ends leaves its children to others: now they are still known for its own.
+    if (isExit(next)) processes.seeChildren(next.pid)
+    else if (isNotificationValid(listener, next.id)) log.note(next)
     continueNotification(listener, next.id)
   }
 }
@@ -120,7 +146,9 @@ const watch = async (
   processes.see(program.pid)
   const end = (first: number): void => {
     processes.end(first)
-    cancel.push(after(GRACE, () => processes.end(SIGKILL)))
+    // Again and again, as what is to end may have started another.
+    const timer = setInterval(() => processes.end(SIGKILL), GRACE)
+    cancel.push(() => clearInterval(timer))
   }
   const abort = (): void => end(SIGKILL)
   signal?.addEventListener('abort', abort, { once: true })
