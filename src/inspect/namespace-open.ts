@@ -1,7 +1,9 @@
 import { fstatSync } from 'node:fs'
 
 import { O_CLOEXEC, O_NONBLOCK, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
+import { kernelDevice } from '../linux/device-number.ts'
 import { TareError } from '../linux/error.ts'
+import { knownFileStatus } from '../linux/file-status.ts'
 import { openNamespaceOfPidfd } from '../linux/namespace.ts'
 import type { NamespaceLink } from '../linux/namespace.ts'
 import {
@@ -51,8 +53,9 @@ const openByPidfd = (pid: number, link: NamespaceLink): number =>
 
 /** Opens what a descriptor with O_PATH stands for, if it is the namespace; nothing else is ever opened. */
 const openIfNamespace = (path: number, inode: number, nsfs: number): number => {
-  const { ino, dev } = fstatSync(path)
-  if (ino !== inode || dev !== nsfs) return -1
+  // Something else may have come there meanwhile, of a file system that doesn't answer.
+  const { inode: found, device } = knownFileStatus(path)
+  if (Number(found) !== inode || kernelDevice(device) !== nsfs) return -1
   return trySyscall('openat', -1, `/proc/self/fd/${path}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
 }
 

@@ -4,7 +4,9 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { InputError } from '../../src/linux/error.ts'
+import { readOpens } from '../../src/linux/elf/dlopen-note.ts'
 import { parseElf } from '../../src/linux/elf/elf.ts'
+import { ElfReader, SEGMENT } from '../../src/linux/elf/reader.ts'
 import type { ByteSource } from '../../src/linux/elf/source.ts'
 import { memorySource, withFileSource } from '../../src/linux/elf/source.ts'
 import { makeElf } from './make-elf.ts'
@@ -105,6 +107,23 @@ test('so is a real library that was changed', () => {
 test('a note that makes no sense is no note', () => {
   for (const opens of ['', 'no JSON', '{}', '[1, null, {}, { "soname": "x" }, { "soname": [1, ""] }]'])
     assert.deepEqual(parse(makeElf({ opens })).opens, [], opens)
+})
+
+test('the same note a thousand times is read only as often as notes may be long', () => {
+  const source = memorySource(
+    makeElf({ opens: JSON.stringify([{ soname: Array.from({ length: 1000 }, (_, each) => `lib${each}.so`) }]) }),
+  )
+  const reader = new ElfReader(source)
+  const note = reader.segments().find(({ type }) => type === SEGMENT.note)
+  assert.ok(note !== undefined)
+  assert.equal(readOpens(reader, [note]).length, 1)
+  assert.equal(
+    readOpens(
+      reader,
+      Array.from({ length: 1000 }, () => note),
+    ).length,
+    Math.floor(65_536 / note.fileSize),
+  )
 })
 
 test('each refusal says what is wrong', () => {

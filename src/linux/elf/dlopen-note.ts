@@ -6,7 +6,7 @@ import { SEGMENT } from './reader.ts'
 const OWNER = 'FDO\0'
 const TYPE = 0x407c0c0a
 const HEADER = 12
-/** Far beyond any real one. In bytes. */
+/** Far beyond what all of a real file's take together. In bytes. */
 const LARGEST = 64 << 10
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -30,12 +30,21 @@ const sonamesOf = (text: string): readonly (readonly string[])[] => {
   })
 }
 
+/** The segments of notes, as long as they aren't larger together than any: a hostile file has a thousand of the same. */
+const notesOf = (segments: readonly Segment[]): readonly Segment[] => {
+  let left = LARGEST
+  return segments.filter(({ type, fileSize }) => {
+    if (type !== SEGMENT.note || fileSize > left) return false
+    left -= fileSize
+    return true
+  })
+}
+
 const padded = (size: number, align: number): number => Math.ceil(size / align) * align
 
 /** The libraries that an ELF file's notes say it opens by dlopen(3), each by its names, the preferred one first. */
 export const readOpens = (reader: ElfReader, segments: readonly Segment[]): readonly (readonly string[])[] =>
-  segments.flatMap(({ type, offset, fileSize, align }) => {
-    if (type !== SEGMENT.note || fileSize > LARGEST) return []
+  notesOf(segments).flatMap(({ offset, fileSize, align }) => {
     const bytes = reader.bytes(offset, fileSize, 'its notes')
     const step = align === 8 ? 8 : 4
     const found: (readonly string[])[] = []
