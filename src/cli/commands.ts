@@ -8,6 +8,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./run.ts')).run,
   },
   {
+    name: 'shell',
+    summary: 'a shell, or a command, in the system that a directory holds, as in single-user mode',
+    load: async () => (await import('./shell.ts')).shell,
+  },
+  {
+    name: 'passwd',
+    summary: 'set the password of a user in the system that a directory holds',
+    load: async () => (await import('./passwd.ts')).passwd,
+  },
+  {
     name: 'explain',
     summary: 'show step by step, system call by system call, what "tare run" would do, and why',
     load: async () => (await import('./explain.ts')).explain,

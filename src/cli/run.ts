@@ -1,39 +1,12 @@
-import type { Result, RunOptions } from '../index.ts'
 import { run as runProgram } from '../index.ts'
-import { signalNumber } from '../linux/index.ts'
+import { streamOptions } from './attach.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { attach, streamOptions } from './attach.ts'
-import { EXIT_STATUS, exitStatusOf, signalStatus } from './exit-status.ts'
+import { followProgram } from './follow-program.ts'
 import { RUN_OPTIONS } from './run-options.ts'
 import { openReport } from './run-report.ts'
 import { HOST_SOURCE } from './run-source.ts'
-import { passSignals } from './sig-proxy.ts'
-import type { Terminal } from './terminal.ts'
 import { toRunOptions } from './to-run-options.ts'
-
-const SIGPIPE = 13
-/** Whoever read the output has gone, or the terminal has. */
-const GONE: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO']
-
-/** The exit status for how a program has ended: its own, or 128 and the signal that killed it. */
-const statusOf = ({ exitCode, signal }: Result): number =>
-  exitCode ?? signalStatus(signal === undefined ? 0 : signalNumber(signal))
-
-/** What the exit status doesn't say. */
-const remarks = ({ timedOut, oomKilled }: Result, { timeout, memory }: RunOptions): readonly string[] => [
-  ...(timedOut ? [`tare: timed out after ${String(timeout)}: everything in the container was killed`] : []),
-  ...(oomKilled
-    ? [`tare: the kernel killed a process: the memory limit${memory === undefined ? '' : ` of ${memory}`} was reached`]
-    : []),
-]
-
-const lost = (error: NodeJS.ErrnoException, terminal: Terminal): number => {
-  // As if SIGPIPE, which Node ignores, had ended us.
-  if (GONE.includes(error.code)) return signalStatus(SIGPIPE)
-  terminal.warn(`tare: cannot write what the program wrote: ${error.code ?? error.message}`)
-  return EXIT_STATUS.failure
-}
 
 export const run: Command = command({
   usage: ['[OPTION]... [--] COMMAND [ARGUMENT...]'],
@@ -65,25 +38,6 @@ export const run: Command = command({
     const asked = toRunOptions(options, HOST_SOURCE)
     const report = openReport(options.report)
     const program = runProgram(operands, { ...asked, ...streamOptions(wanted) })
-    const stopPassing = passSignals(program)
-    const attachment = attach(program, wanted)
-    try {
-      const result = await program
-      const error = await attachment.drained
-      attachment.detach()
-      for (const remark of remarks(result, asked)) terminal.warn(remark)
-      const exitStatus = error === undefined ? statusOf(result) : lost(error, terminal)
-      report({ exitStatus, result })
-      return exitStatus
-    } catch (error) {
-      attachment.detach()
-      const exitStatus = exitStatusOf(error)
-      report({ exitStatus, error })
-      if (exitStatus === exitStatusOf(error) || !(error instanceof Error)) throw error
-      terminal.warn(`tare: ${error.message}`)
-      return exitStatus
-    } finally {
-      stopPassing()
-    }
+    return followProgram(program, { wanted, asked, report, terminal })
   },
 })

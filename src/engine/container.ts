@@ -13,7 +13,7 @@ import { checkOptions } from './check-options.ts'
 import type { ContainerOptions, ExecOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program, resolveWatch } from './program.ts'
-import { checkCommand, checkMapped, checkWorkdir, resolveContainer } from './resolve.ts'
+import { checkCommand, checkMapped, checkWorkdir, resolveArgv0, resolveContainer } from './resolve.ts'
 import { resolveCapabilities, resolveEnv } from './resolve-process.ts'
 import { rootPath } from './resolve-root.ts'
 import { resolveUser } from './resolve-user.ts'
@@ -86,6 +86,7 @@ export class Container implements AsyncDisposable {
     return {
       ...spec.process,
       args: command,
+      argv0: resolveArgv0(options.argv0),
       env: resolveEnv({ ...this.#options.env, ...options.env }, user, { hostname: spec.hostname, tty }),
       cwd: checkWorkdir(options.workdir ?? this.#options.workdir ?? '/'),
       uid: user.uid,

@@ -107,8 +107,6 @@ export interface LaunchOptions extends Omit<ProgramOptions, 'tty'> {
   readonly keepCapabilities?: boolean
   readonly securebits?: readonly Securebit[]
   readonly noNewPrivileges?: boolean
-  /** What the program is told that it is called; a login shell by a `-` in front. Default: the command's first word. */
-  readonly argv0?: string
   /** All of its environment. Default: this process's own. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Permission bits that new files don't get. Default: this process's own. */

@@ -149,6 +149,8 @@ export type OutputOption = 'pipe' | 'inherit' | 'ignore'
 
 /** How one program is run. */
 export interface ProgramOptions {
+  /** What it sees as its own name; a shell takes a `-` in front for a login. Default: the command's first word. */
+  readonly argv0?: string
   readonly stdin?: StdinOption
   readonly stdout?: OutputOption
   readonly stderr?: OutputOption
@@ -216,6 +218,7 @@ export const CONTAINER_OPTIONS: readonly (keyof ContainerOptions)[] = [
 ]
 
 export const PROGRAM_OPTIONS: readonly (keyof ProgramOptions)[] = [
+  'argv0',
   'stdin',
   'stdout',
   'stderr',

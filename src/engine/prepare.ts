@@ -9,7 +9,7 @@ import { cgroupLeaf } from '../runtime/stale-cgroups.ts'
 import type { ContainerSpec } from '../runtime/spec.ts'
 import type { ContainerOptions, RunOptions } from './options.ts'
 import { PROGRAM_OPTIONS } from './options.ts'
-import { newName, resolveContainer } from './resolve.ts'
+import { newName, resolveArgv0, resolveContainer } from './resolve.ts'
 import { resolveEnv } from './resolve-process.ts'
 import { newRange } from './resolve-user-namespace.ts'
 import type { ResolvedUser } from './resolve-user.ts'
@@ -106,6 +106,7 @@ const fill = (
     options.gidMappings === undefined
   const plan = template.make({
     args: command,
+    argv0: resolveArgv0(options.argv0),
     env: resolveEnv(options.env, user, { hostname, tty: process.terminal }),
     hostname,
     firstId: ranged ? newRange() : undefined,

@@ -15,7 +15,7 @@ import type { DirectorySpec, JoinSpec, LaunchSpec, UnshareSpec } from '../runtim
 import { checkOptions } from './check-options.ts'
 import type { LaunchOptions, UnshareOptions } from './launch-options.ts'
 import { ENTER_OPTIONS, LAUNCH_OPTIONS, UNSHARE_OPTIONS } from './launch-options.ts'
-import { checkCommand } from './resolve.ts'
+import { checkCommand, resolveArgv0 } from './resolve.ts'
 import type { ResolvedEnter } from './resolve-enter.ts'
 import { resolveEnter } from './resolve-enter.ts'
 import { environmentOf } from './resolve-process.ts'
@@ -157,7 +157,7 @@ export const resolveLaunch = (
     })
   return {
     args,
-    argv0: options.argv0 === undefined ? undefined : checkCommand([options.argv0])[0],
+    argv0: resolveArgv0(options.argv0),
     env:
       options.env === undefined && entered?.env !== undefined ? entered.env : environmentOf(options.env ?? process.env),
     joins: openJoins([...(options.cgroups ?? []), ...(entered?.cgroups ?? [])], descriptors),

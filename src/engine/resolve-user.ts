@@ -1,8 +1,5 @@
-import { closeSync, readFileSync } from 'node:fs'
 import { InputError } from '../linux/error.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
-import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../linux/open-how.ts'
-import { openat2 } from '../linux/openat2.ts'
+import { withTree } from '../rootfs/system-tree.ts'
 
 export interface ResolvedUser {
   readonly name: string
@@ -19,26 +16,8 @@ interface Account {
 }
 
 /** Reads /etc/passwd or /etc/group of a root; links in it lead nowhere else. Empty where there is none. */
-const readAccounts = (root: string, file: 'passwd' | 'group'): readonly Account[] => {
-  const directory = openat2(root, { flags: O_PATH | O_DIRECTORY | O_CLOEXEC })
-  try {
-    const fd = openat2(
-      `etc/${file}`,
-      { flags: O_RDONLY | O_CLOEXEC, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS },
-      directory,
-    )
-    try {
-      return parseAccounts(readFileSync(fd, 'utf8'))
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  } finally {
-    closeSync(directory)
-  }
-}
+const readAccounts = (root: string, file: 'passwd' | 'group'): readonly Account[] =>
+  withTree(root, (tree) => parseAccounts(tree.read(`/etc/${file}`) ?? ''))
 
 /** The lines of passwd(5) or group(5). Pure. */
 export const parseAccounts = (text: string): readonly Account[] =>

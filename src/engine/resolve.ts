@@ -57,6 +57,9 @@ export const checkCommand = (command: readonly string[]): readonly string[] => {
   return command
 }
 
+export const resolveArgv0 = (argv0: string | undefined): string | undefined =>
+  argv0 === undefined ? undefined : checkCommand([argv0])[0]
+
 const checkHostname = (name: string): string => {
   if (/^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(name)) return name
   throw new InputError({
@@ -151,6 +154,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
     devices: withDefaults(resolveDevices(options.devices ?? [])),
     process: {
       args: command,
+      argv0: resolveArgv0(options.argv0),
       env: resolveEnv(options.env, user, { hostname, tty }),
       cwd: checkWorkdir(options.workdir ?? '/'),
       uid: user.uid,

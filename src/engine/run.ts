@@ -4,6 +4,7 @@ import { startContainer } from '../runtime/start.ts'
 import { checkOptions } from './check-options.ts'
 import type { RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
+import type { ProgramParts } from './program.ts'
 import { Program, resolveWatch } from './program.ts'
 import { prepareContainer } from './prepare.ts'
 import { checkCommand } from './resolve.ts'
@@ -11,23 +12,26 @@ import { makeStdio, makeTerminal } from './stdio.ts'
 
 const RUN_OPTIONS: readonly string[] = [...CONTAINER_OPTIONS, ...PROGRAM_OPTIONS]
 
+/** What a contained program is made of. Throws {@link InputError}; nothing has happened then. */
+export const runParts = (command: readonly string[], options: RunOptions, fault: Fault | undefined): ProgramParts => {
+  checkOptions(options, RUN_OPTIONS)
+  const watch = resolveWatch(options)
+  const { plan, host, forget } = prepareContainer(checkCommand(command), options, fault !== undefined)
+  const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
+  const start = async (): Promise<Running> => {
+    try {
+      return await startContainer(plan, { stdio: stdio.descriptors, host, fault })
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+  return { stdio, watch, start, failed: forget }
+}
+
 /** As {@link run}, with a fault for tests. */
 export const runWithFault = (command: readonly string[], options: RunOptions, fault: Fault | undefined): Program =>
-  new Program(() => {
-    checkOptions(options, RUN_OPTIONS)
-    const watch = resolveWatch(options)
-    const { plan, host, forget } = prepareContainer(checkCommand(command), options, fault !== undefined)
-    const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
-    const start = async (): Promise<Running> => {
-      try {
-        return await startContainer(plan, { stdio: stdio.descriptors, host, fault })
-      } catch (error) {
-        forget()
-        throw error
-      }
-    }
-    return { stdio, watch, start, failed: forget }
-  })
+  new Program(() => runParts(command, options, fault))
 
 /**
  * Runs a command in a container of its own, and resolves with what became of it. All walls are up unless an option

@@ -13,6 +13,7 @@ import type { ContainerSpec, UserNamespace } from './spec.ts'
 /** What one container has and the next, otherwise alike, has not. */
 export interface Particulars {
   readonly args: readonly string[]
+  readonly argv0: string | undefined
   readonly env: readonly string[]
   /** As long as that of the template. */
   readonly hostname: string
@@ -65,7 +66,7 @@ export class PlanTemplate {
   }
 
   /** The plan of one container. */
-  make({ args, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
+  make({ args, argv0, env, hostname, firstId, cgroupName }: Particulars): ContainerPlan {
     const { spec, cgroup } = this.#plan
     const ownData = this.#plan.ownData.copy()
     if (firstId !== undefined) write(ownData, this.#ids, idText(firstId))
@@ -74,7 +75,7 @@ export class PlanTemplate {
     const planned = (): StepBuilder => {
       if (execution === undefined) {
         execution = new StepBuilder(new DataBuilder(this.#plan.data.size, 1024), undefined, this.#plan.stage.length)
-        planExecution(execution, { args, env })
+        planExecution(execution, { args, argv0, env })
       }
       return execution
     }
@@ -98,7 +99,7 @@ export class PlanTemplate {
       spec: {
         ...spec,
         hostname,
-        process: { ...spec.process, args, env },
+        process: { ...spec.process, args, argv0, env },
         userNamespace: this.#userNamespace(spec.userNamespace, firstId),
       },
     }

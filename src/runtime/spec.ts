@@ -87,6 +87,8 @@ export interface Rlimit {
 export interface ProcessSpec {
   /** Empty: PID 1 alone, for programs that come and go. */
   readonly args: readonly string[]
+  /** What it is told that it is called, where that isn't the first of its words. */
+  readonly argv0?: string | undefined
   readonly env: readonly string[]
   readonly cwd: string
   readonly uid: number

@@ -136,7 +136,7 @@ const planPause = (context: PlanContext): void => {
 /** execvp(3)'s search: the first that can be run; if none can, but one was there, that it may not be. */
 export const planExecution = (
   stage: StepBuilder,
-  { args, env, argv0 }: Pick<ProcessSpec, 'args' | 'env'> & { readonly argv0?: string | undefined },
+  { args, env, argv0 }: Pick<ProcessSpec, 'args' | 'env' | 'argv0'>,
 ): void => {
   const { data } = stage
   stage.mechanism('process')
