@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, posix } from 'node:path'
 import { InputError } from '../linux/error.ts'
 import type { SystemTree } from '../rootfs/system-tree.ts'
 import { withTree } from '../rootfs/system-tree.ts'
@@ -64,13 +64,22 @@ const loginShell = (tree: SystemTree, { name, shell }: Login): string => {
   })
 }
 
-const systemMounts = (network: RunOptions['network']): readonly MountOption[] => [
-  { type: 'tmpfs', target: '/run', mode: 0o755 },
+/**
+ * Where the host's /etc/resolv.conf is mounted: where the system's own is, or would be if what makes it were running. A
+ * link into what is the kernel's is no place for it.
+ */
+const resolvConf = (tree: SystemTree): string | undefined => {
+  const link = tree.link(RESOLV_CONF)
+  const target = link === undefined ? RESOLV_CONF : posix.resolve('/etc', link)
+  return /^\/(?:dev|proc|sys)(?:\/|$)/.test(target) ? undefined : target
+}
+
+const systemMounts = (tree: SystemTree, network: RunOptions['network']): readonly MountOption[] => {
+  const run: MountOption = { type: 'tmpfs', target: '/run', mode: 0o755 }
   // Of the host's files this one alone: without it there is no name service in the host's network.
-  ...(network === 'host' && existsSync(RESOLV_CONF)
-    ? [{ source: RESOLV_CONF, target: RESOLV_CONF, readOnly: true, idmap: false }]
-    : []),
-]
+  const target = network === 'host' && existsSync(RESOLV_CONF) ? resolvConf(tree) : undefined
+  return target === undefined ? [run] : [run, { source: RESOLV_CONF, target, readOnly: true, idmap: false }]
+}
 
 /** What {@link run} takes to do this in a system: the command, or else the login shell. */
 export const systemRun = (
@@ -96,7 +105,7 @@ export const systemRun = (
       rootfs: tree.path,
       ...(ephemeral ? { overlay: true } : {}),
       ...(shell === undefined ? {} : { argv0: `-${basename(shell)}` }),
-      mounts: [...systemMounts(options.network), ...mounts],
+      mounts: [...systemMounts(tree, options.network), ...mounts],
       env: {
         HOME: login.home,
         SHELL: login.shell,

@@ -39,14 +39,10 @@ const rangeFrom = (id: number, ranges: readonly SubidRange[]): SubidRange | unde
 export const systemIds = (tree: SystemTree): Ids => {
   const uid = trySyscall('geteuid')
   const refuse = (hint: string): InputError =>
-    new InputError({
-      operation: `use ${tree.path} as a system`,
-      reason: `it belongs to user ${tree.uid}, who is not its root here`,
-      hint,
-    })
+    new InputError({ operation: `use ${tree.path} as a system`, reason: `it belongs to user ${tree.uid}`, hint })
   if (uid === 0) {
     if (tree.uid === 0) return {}
-    throw refuse(`Be that user, or name the ids that its own are: --uidmap=0:${tree.uid}:65536.`)
+    throw refuse("Root uses what is root's. Be the user who made it.")
   }
   const owner = { uid, name: process.env['USER'] }
   const [uids, gids] = [readSubids('uid', owner), readSubids('gid', owner)]
@@ -54,7 +50,7 @@ export const systemIds = (tree: SystemTree): Ids => {
   if (tree.uid === uid) return uids.length > 0 && gids.length > 0 ? { userns: 'auto' } : {}
   const [uidRange, gidRange] = [rangeFrom(tree.uid, uids), rangeFrom(tree.gid, gids)]
   if (uidRange === undefined || gidRange === undefined)
-    throw refuse('Be the user who made it: it can be used by its owner, and by whose subordinate id that is.')
+    throw refuse('It takes the user to whom it belongs, or whose subordinate id that is (/etc/subuid).')
   return {
     uidMappings: [{ inside: 0, outside: uidRange.first, size: uidRange.size }],
     gidMappings: [{ inside: 0, outside: gidRange.first, size: gidRange.size }],

@@ -1,10 +1,11 @@
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { InputError, TareError } from '../linux/error.ts'
-import { O_CLOEXEC, O_DIRECTORY, O_NOCTTY, O_NONBLOCK, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
+import { O_CLOEXEC, O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDONLY } from '../linux/fcntl.ts'
 import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../linux/open-how.ts'
 import { openat2 } from '../linux/openat2.ts'
 import { fromNodeError } from '../linux/proc.ts'
+import { trySyscall } from '../linux/syscall.ts'
 
 /** What is at a path of a tree, links followed. */
 export interface TreeFile {
@@ -65,6 +66,20 @@ export class SystemTree {
     }
   }
 
+  /** What a symbolic link says; undefined where there is none. */
+  link(path: string): string | undefined {
+    const fd = this.#open(path, O_PATH | O_NOFOLLOW)
+    if (fd === undefined) return undefined
+    try {
+      const bytes = new Uint8Array(4096)
+      const length = trySyscall('readlinkat', fd, '', bytes, bytes.length)
+      // ENOENT, for a descriptor of something else (readlink(2)).
+      return length < 0 ? undefined : new TextDecoder().decode(bytes.subarray(0, length))
+    } finally {
+      closeSync(fd)
+    }
+  }
+
   /** The text of a regular file; undefined where there is none. Throws {@link TareError} for one that can't be read. */
   read(path: string): string | undefined {
     // Nothing else is opened: a fifo would keep us waiting, and a device may be anything.
@@ -75,7 +90,11 @@ export class SystemTree {
       const status = fstatSync(fd)
       if (!status.isFile()) return undefined
       if (status.size > LARGEST)
-        throw new TareError({ operation: 'read', target: path, reason: `it is larger than ${LARGEST >> 20} MiB` })
+        throw new TareError({
+          operation: 'read',
+          target: `${path} of ${this.path}`,
+          reason: `it is larger than ${LARGEST >> 20} MiB`,
+        })
       return readFileSync(fd, 'utf8')
     } finally {
       closeSync(fd)
