@@ -103,3 +103,22 @@ test('without walls a launch closes descriptors, lets signals in, and runs the p
   assert.equal(planLaunch(NOTHING).waits, false)
   assert.equal(planLaunch(EVERYTHING).waits, true)
 })
+
+test('in namespaces that were entered nobody may look into it, unless it must set up those that it makes', () => {
+  const { enter, unshare } = EVERYTHING
+  assert.ok(unshare !== undefined)
+  const plain = {
+    ...unshare,
+    owner: undefined,
+    monotonic: undefined,
+    boottime: undefined,
+    uids: undefined,
+    gids: undefined,
+  }
+  const opens = (kinds: typeof unshare.kinds): readonly string[] =>
+    planLaunch({ ...NOTHING, enter, unshare: { ...plain, kinds, setgroups: undefined } })
+      .stage.filter(({ call }) => call === 'prctl')
+      .map(({ what }) => what)
+  assert.deepEqual(opens(['mnt', 'uts']), ['be opaque'])
+  assert.deepEqual(opens(['mnt', 'user']), ['be opaque', 'be open again'])
+})

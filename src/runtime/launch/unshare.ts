@@ -36,8 +36,10 @@ export const planUnshare = (context: LaunchContext): void => {
   stage.call({ what: `make new namespaces: ${kinds.join(', ')}`, hints: HINTS }, 'unshare', [
     namespaceFlagsNamed(kinds),
   ])
-  // Its files in /proc are root's otherwise, and among them are those that are written next.
-  if (spec.enter.length > 0 || owner !== undefined)
+  // Its files in /proc are root's otherwise, and among them are those that are written next. Only then: in namespaces that
+  // were entered, whoever has CAP_SYS_PTRACE there could take over what is still root of the host.
+  const writes = kinds.includes('user') || monotonic !== undefined || boottime !== undefined
+  if (owner !== undefined || (spec.enter.length > 0 && writes))
     stage.call({ what: 'be open again', why: 'to set the new namespaces up' }, 'prctl', [PR_SET_DUMPABLE, 1, 0, 0, 0])
   for (const [clock, seconds] of [
     ['monotonic', monotonic],
