@@ -8,6 +8,7 @@ import { openReport } from './run-report.ts'
 import { HOST_SOURCE } from './run-source.ts'
 import { SHELL_OPTIONS } from './shell-options.ts'
 import { toRunOptions } from './to-run-options.ts'
+import { UsageError } from './usage-error.ts'
 
 /** Options of `tare run` that `tare shell` has not. */
 const ABSENT = {
@@ -22,8 +23,19 @@ const ABSENT = {
   net: undefined,
 } as const
 
+/** The words of the command. One that begins with a dash is an option in the wrong place, unless `--` stands before it. */
+const commandOf = (words: readonly string[], name: string): readonly string[] => {
+  const [first] = words
+  if (first === '--') return words.slice(1)
+  if (first?.startsWith('-') !== true) return words
+  throw new UsageError(
+    `cannot use ${first} of ${name} behind DIR: what stands there is the command to be run`,
+    'Options come before DIR.',
+  )
+}
+
 export const shell: Command = command({
-  usage: ['[OPTION]... DIR [-- COMMAND [ARGUMENT...]]'],
+  usage: ['[OPTION]... DIR [[--] COMMAND [ARGUMENT...]]'],
   description:
     "Runs root's login shell, or a command, in the system that DIR holds, without the system's own init: as in single-user mode. What it changes is kept in DIR, unless --ephemeral.\n\n" +
     "The shell is the one that the system's own /etc/passwd names. If standard input and output are a terminal, it gets one of its own. It finds HOME, USER, SHELL, PATH, LANG and TERM as a login sets them, an empty /run, and, with --network=host, the host's /etc/resolv.conf; nothing else of the host.\n\n" +
@@ -34,6 +46,7 @@ export const shell: Command = command({
     { name: 'COMMAND', optional: true },
     { name: 'ARGUMENT', optional: true, repeatable: true },
   ],
+  stopAtOperand: true,
   examples: [
     { description: "root's shell in a system", command: 'tare shell ./box' },
     {
@@ -52,8 +65,9 @@ export const shell: Command = command({
     ['127', 'The command was not found.'],
     ['128+N', 'Signal N killed it; 137 also when its time was up.'],
   ],
-  run: async ({ options, operands, terminal }) => {
-    const [directory = '', ...words] = operands
+  run: async ({ options, operands, terminal, name }) => {
+    const [directory = '', ...rest] = operands
+    const words = commandOf(rest, name)
     const tty = [0, 1].every(isTerminal)
     const wanted = { interactive: true, tty }
     const { ephemeral = false } = options

@@ -6,8 +6,6 @@ import { parseAccounts } from './resolve-user.ts'
 /** An account of a system, as its /etc/passwd has it (passwd(5)). */
 export interface Login {
   readonly name: string
-  readonly uid: number
-  readonly gid: number
   readonly home: string
   /** Absolute path in the tree. */
   readonly shell: string
@@ -16,7 +14,7 @@ export interface Login {
 }
 
 /** Who root is where nothing says it. */
-const ROOT: Login = { name: 'root', uid: 0, gid: 0, home: '/root', shell: '/bin/sh', password: '' }
+const ROOT: Login = { name: 'root', home: '/root', shell: '/bin/sh', password: '' }
 
 /** The account of a name or an id, by the tree's own /etc/passwd. Throws {@link InputError} for one that it hasn't. */
 export const findAccount = (tree: SystemTree, user: string): Login => {
@@ -24,8 +22,8 @@ export const findAccount = (tree: SystemTree, user: string): Login => {
   const isId = /^\d{1,10}$/.test(user)
   const found = accounts.find(({ name, id }) => (isId ? id === Number(user) : name === user))
   if (found !== undefined) {
-    const [name = '', password = '', , gid = '', , home = '', shell = ''] = found.fields
-    return { name, uid: found.id, gid: Number(gid), home: home || '/', shell: shell || '/bin/sh', password }
+    const [name = '', password = '', , , , home = '', shell = ''] = found.fields
+    return { name, home: home || '/', shell: shell || '/bin/sh', password }
   }
   const names = accounts.map(({ name }) => name)
   const meant = suggest(user, names)
@@ -44,7 +42,7 @@ export const findLogin = (tree: SystemTree, user: string): Login => {
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     if (user === 'root' || user === '0') return ROOT
-    if (/^\d+$/.test(user)) return { ...ROOT, name: user, uid: Number(user), home: '/' }
+    if (/^\d+$/.test(user)) return { ...ROOT, name: user, home: '/' }
     throw error
   }
 }

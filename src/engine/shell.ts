@@ -98,7 +98,7 @@ export const systemRun = (
     command: shell === undefined ? command : [shell],
     options: {
       hostname: nameFrom(tree.path),
-      workdir: tree.find(login.home)?.type === 'directory' ? login.home : '/',
+      workdir: login.home.startsWith('/') && tree.find(login.home)?.type === 'directory' ? login.home : '/',
       noNewPrivileges: false,
       ...(own === undefined ? systemIds(tree) : {}),
       ...rest,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,7 +18,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { getTermios } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NO_SYSTEM, makeSystem } from './system-tree.ts'
+import { NO_SYSTEM, hashOf, makeSystem } from './system-tree.ts'
 import { NODE_ARGS, NO_CONTAINERS, isRoot, tare } from './tare.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-shell-'))
@@ -187,9 +188,9 @@ test('a kind of terminal that the system does not know becomes one that all know
 })
 
 /** In a mount namespace in which nobody has subordinate ids: what a script of calls of $TARE prints there as that user. */
-const asNobody = (script: string): string => {
+const asNobody = (script: string, subids = 'nobody:200000:65536\n'): string => {
   const file = join(base, 'subids')
-  writeFileSync(file, 'nobody:200000:65536\n')
+  writeFileSync(file, subids)
   const mounts = `mount --bind ${file} /etc/subuid && mount --bind ${file} /etc/subgid`
   const become = 'exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$0"'
   const env = {
@@ -215,7 +216,7 @@ for (const [whose, owners, name] of [
     try {
       // Above it all is open, as the home of that user would be.
       const box = makeSystem(join(parent, 'box'), owners)
-      spawnSync('chmod', ['755', parent])
+      chmodSync(parent, 0o755)
       const script = `id -u; touch /root/made /home/ann/made; su ann -c "touch /home/ann/anns"; ls -ln /home/ann`
       const out = asNobody(
         `$TARE shell ${box} -- sh -c '${script}'; $TARE shell --ephemeral ${box} -- touch /root/gone`,
@@ -233,6 +234,21 @@ for (const [whose, owners, name] of [
       rmSync(parent, { recursive: true, force: true })
     }
   })
+
+test('without subordinate ids an ordinary user is root in its own system, and nobody else is there', needs, () => {
+  const parent = mkdtempSync(join(tmpdir(), 'tare-shell-one-'))
+  try {
+    chmodSync(parent, 0o755)
+    const box = makeSystem(join(parent, 'box'), { root: 65534, ann: 65534 })
+    const script = `$TARE shell ${box} sh -c 'id -u; cat /proc/self/uid_map' && echo secret | $TARE passwd ${box}`
+    assert.match(asNobody(script, ''), /^0\n +0 +65534 +1\n$/)
+    assert.match(hashOf(box, 'root'), /^\$6\$/)
+    const asAnn = asNobody(`$TARE shell -u ann ${box} id 2>&1 || echo "status $?"`, '')
+    assert.match(asAnn, /has no range of subordinate uids in \/etc\/subuid\n.*\nstatus 125\n$/)
+  } finally {
+    rmSync(parent, { recursive: true, force: true })
+  }
+})
 
 test('what is no system is refused, and is as it was', needs, () => {
   const empty = join(base, 'empty')
@@ -256,6 +272,7 @@ test('what is no system is refused, and is as it was', needs, () => {
     [[foreign], /^tare: cannot use .*\/foreign as a system: it belongs to user 12345\nRoot uses what is root's\./],
     [['-m', 'lots', box, '--', 'true'], /^tare: cannot use "lots" as memory: it is not a size\n/],
     [['-w', 'etc', box, '--', 'ls'], /^tare: cannot use workdir "etc": it is not an absolute path/],
+    [[box, '--ephemeral'], /^tare: cannot use --ephemeral of tare shell behind DIR: .*\nOptions come before DIR\.\n/],
     [['--rootfs=x', box], /^tare: cannot use --rootfs of tare shell: there is no such option\n/],
     [[], /^tare: cannot use tare shell: DIR is missing\n/],
   ]
