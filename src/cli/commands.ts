@@ -59,6 +59,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: 'bootstrap',
+    summary: "a directory with a distribution in it, from the distribution's own packages",
+    load: async () => (await import('./bootstrap.ts')).bootstrapCommand,
+  },
+  {
     name: 'cgroup',
     summary: 'control groups: what processes may use, and what they have used',
     commands: [

@@ -117,8 +117,8 @@ export class Workshop {
 
   constructor(place: Place) {
     this.#place = place
-    const prefix = `.${basename(place.path)}.tare-`
-    removeStale(dirname(place.path), prefix)
+    const prefix = prefixOf(place)
+    removeStale(place)
     for (let attempt = 1; ; attempt++) {
       this.path = join(dirname(place.path), `${prefix}${randomBytes(6).toString('hex')}`)
       const fd = makeLocked(this.path, place.path)
@@ -149,13 +149,27 @@ export class Workshop {
     return `/proc/self/fd/${this.#fd}`
   }
 
+  /** Puts a directory that is in the workshop where the root is to be, at once and as a whole; the rest is removed. */
+  finishPart(name: string): void {
+    const { path } = this.#place
+    const part = openDirectory(`${this.held}/${name}`)
+    if (part === undefined) throw new TareError({ operation: 'build', target: path, errno: ERRNO['ENOENT'] })
+    try {
+      this.#put(this.#fd, name)
+      this.#check(path, part)
+    } finally {
+      closeSync(part)
+    }
+    this.abandon()
+  }
+
   /** Puts the root where it is to be, at once and as a whole. */
   finish(): void {
     const { path, state } = this.#place
     const old = state === 'ours' ? openDirectory(path) : undefined
     try {
       this.#check(this.path)
-      this.#put()
+      this.#put(AT_FDCWD, this.path)
       this.#check(path)
       if (old !== undefined) removeHeld(old, this.path)
     } finally {
@@ -164,21 +178,21 @@ export class Workshop {
     this.#close()
   }
 
-  #check(path: string): void {
-    if (isSame(this.#fd, path)) return
+  #check(path: string, fd = this.#fd): void {
+    if (isSame(fd, path)) return
     const reason = 'somebody else has put something in its place'
     const hint = 'Build it in a directory that nobody else may write to.'
     throw new TareError({ operation: 'build', target: this.#place.path, reason, hint })
   }
 
-  #put(): void {
+  #put(directory: number, name: string): void {
     const { path, state } = this.#place
     const purpose = { operation: 'put the root in its place', target: path }
     const flags = { absent: RENAME_NOREPLACE, empty: 0, ours: RENAME_EXCHANGE }[state]
-    const result = trySyscall('renameat2', AT_FDCWD, this.path, AT_FDCWD, path, flags)
+    const result = trySyscall('renameat2', directory, name, AT_FDCWD, path, flags)
     // File systems that know no flags (EINVAL) have this left, which takes no place of anything but an empty directory.
     if (result === -(ERRNO['EINVAL'] ?? 0) && state === 'absent')
-      syscall(purpose, 'renameat2', AT_FDCWD, this.path, AT_FDCWD, path, 0)
+      syscall(purpose, 'renameat2', directory, name, AT_FDCWD, path, 0)
     else if (result < 0) throw new TareError({ ...purpose, syscall: 'renameat2', errno: -result })
   }
 
@@ -228,7 +242,6 @@ const visibleNames = (directory: string): readonly string[] => {
   }
 }
 
-/** Removes what this user has begun there and never finished. */
 const isOwn = ({ uid }: Pick<Stats, 'uid'>): boolean => uid === trySyscall('geteuid')
 
 /** Whether a directory is one that was being built: empty as yet, or with a mark in it that says nothing yet. */
@@ -241,15 +254,35 @@ const isUnfinished = (fd: number): boolean => {
   return mark.isFile() && isOwn(mark) && (mark.size === 0 || (mode & 0o777) === 0o700)
 }
 
-const removeStale = (directory: string, prefix: string): void => {
-  for (const name of visibleNames(directory).filter((each) => each.startsWith(prefix))) {
+const prefixOf = ({ path }: Place): string => `.${basename(path)}.tare-`
+
+/** A workshop that a killed process of this user has left. It is locked until it is released. */
+export interface StaleWorkshop {
+  readonly path: string
+  readonly fd: number
+  readonly release: () => void
+}
+
+/** What this user has begun beside a place and never finished. Each is to be released. */
+export const staleWorkshops = (place: Place): readonly StaleWorkshop[] => {
+  const directory = dirname(place.path)
+  const found: StaleWorkshop[] = []
+  for (const name of visibleNames(directory).filter((each) => each.startsWith(prefixOf(place)))) {
     const path = join(directory, name)
     const fd = openDirectory(path)
     if (fd === undefined) continue
+    if (lock(fd) && isUnfinished(fd)) found.push({ path, fd, release: () => closeSync(fd) })
+    else closeSync(fd)
+  }
+  return found
+}
+
+const removeStale = (place: Place): void => {
+  for (const { path, fd, release } of staleWorkshops(place)) {
     try {
-      if (lock(fd) && isUnfinished(fd)) removeHeld(fd, path)
+      removeHeld(fd, path)
     } finally {
-      closeSync(fd)
+      release()
     }
   }
 }
