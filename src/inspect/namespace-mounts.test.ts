@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { namespaceMounts } from './namespace-mounts.ts'
+import { namespaceMounts, readNamespaceMounts } from './namespace-mounts.ts'
 
 test('mounts of namespaces’ files are told from all others', () => {
   const mountinfo = `22 27 0:20 / /proc rw shared:5 - proc proc rw
@@ -16,4 +19,19 @@ test('mounts of namespaces’ files are told from all others', () => {
     { path: '/run/snapd/ns/x.mnt', id: { kind: 'mnt', inode: 4_026_532_178 } },
   ])
   assert.deepEqual(namespaceMounts(''), [])
+})
+
+test('a table of mounts is read piece by piece', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tare-mounts-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const lines = Array.from({ length: 5000 }, (_, index) =>
+    index % 1000 === 0
+      ? `${index} 1 0:4 net:[${index}] /run/${index} rw - nsfs nsfs rw\n`
+      : `${index} 1 8:1 / /${'x'.repeat(100 + (index % 7))} rw - ext4 /dev/sda rw\n`,
+  )
+  writeFileSync(join(directory, 'mountinfo'), lines.join(''))
+  assert.deepEqual(
+    readNamespaceMounts(join(directory, 'mountinfo')).map(({ path, id }) => [path, id.inode]),
+    [0, 1000, 2000, 3000, 4000].map((index) => [`/run/${index}`, index]),
+  )
 })

@@ -1,4 +1,5 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { Buffer } from 'node:buffer'
+import { closeSync, openSync, readlinkSync, readSync } from 'node:fs'
 
 import { parseMountinfoLine } from '../linux/mountinfo.ts'
 import type { NamespaceId } from '../linux/namespace.ts'
@@ -15,7 +16,7 @@ const NSFS_MAGIC = 0x6e_73_66_73
 const MNT = NAMESPACE_KINDS.indexOf('mnt')
 
 /** What a read below /proc returns; undefined where the process has ended or may not be looked into. */
-const ifReadable = (operation: string, path: string, read: (path: string) => string): string | undefined => {
+const ifReadable = <T>(operation: string, path: string, read: (path: string) => T): T | undefined => {
   try {
     return read(`/proc/${path}`)
   } catch (error) {
@@ -41,6 +42,28 @@ export const namespaceMounts = (mountinfo: string): readonly NamespaceMount[] =>
     const id = parseNamespaceId(root)
     return id === undefined ? [] : [{ path: mountPoint, id }]
   })
+}
+
+/** As much is read at a time, in bytes: a table of mounts can be longer than any text. */
+const PIECE = 256 * 1024
+
+/** As {@link namespaceMounts}, of a file. Throws the errors of node:fs. */
+export const readNamespaceMounts = (file: string): readonly NamespaceMount[] => {
+  const fd = openSync(file, 'r')
+  try {
+    const found: NamespaceMount[] = []
+    const piece = Buffer.allocUnsafe(PIECE)
+    let rest: Buffer = Buffer.alloc(0)
+    for (let length: number; (length = readSync(fd, piece)) > 0;) {
+      const bytes = Buffer.concat([rest, piece.subarray(0, length)])
+      const end = bytes.lastIndexOf('\n') + 1
+      found.push(...namespaceMounts(bytes.toString('utf8', 0, end)))
+      rest = bytes.subarray(end)
+    }
+    return [...found, ...namespaceMounts(rest.toString())]
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /**
@@ -70,8 +93,8 @@ const tasksByMountNamespace = (survey: Survey, companions: Iterable<Companions>)
 export const surveyMounts = (survey: Survey, companions: Iterable<Companions>): void => {
   for (const [inode, tasks] of tasksByMountNamespace(survey, companions)) {
     const viewer = viewerOf(tasks)
-    const text = viewer && ifReadable('read the mounts of', `${viewer}/mountinfo`, (path) => readFileSync(path, 'utf8'))
-    for (const mount of namespaceMounts(text ?? '')) {
+    if (viewer === undefined) continue
+    for (const mount of ifReadable('read the mounts of', `${viewer}/mountinfo`, readNamespaceMounts) ?? []) {
       seeMount(survey, inode, mount, { at: 'mount', root: `${viewer}/root`, path: mount.path })
     }
   }
