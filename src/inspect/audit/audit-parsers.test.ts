@@ -85,6 +85,9 @@ test('no way leads through a file system that another program serves', () => {
   const host = parseMountinfo('9 1 8:1 / / rw - ext4 /dev/sda rw\n9 1 0:53 / /auto rw - autofs systemd-1 rw\n')
   const own = parseMountinfo('6 1 0:60 / /dev rw - overlay none rw\n7 1 8:1 /a /a rw - ext4 /dev/sda rw\n')
   assert.deepEqual([...promptDevices([...mounts, ...own], host)].toSorted(), ['0:52', '8:1'])
+  const shared = parseMountinfo('9 1 0:30 /a / rw - btrfs /dev/sda rw\n')
+  const other = parseMountinfo('7 1 0:31 / /b rw - btrfs /dev/loop0 rw\n')
+  assert.deepEqual([...promptDevices([...shared, ...other], shared)].toSorted(), ['0:30', 'mount 9'])
 })
 
 test('places of the host, by what it means to reach them', () => {

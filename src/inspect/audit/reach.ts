@@ -42,12 +42,15 @@ const numbersOf = ({ major, minor }: DeviceNumbers): string => `${major}:${minor
  * The devices of the file systems that answer by themselves: what the host has mounted, and what is in memory. One that
  * the process has mounted by itself may wait for a program: FUSE, an overlay of it, or a disk that is a file in it.
  */
-export const promptDevices = (mounts: readonly MountInfo[], host: readonly MountInfo[]): ReadonlySet<string> =>
-  new Set(
-    [...host.filter(({ type }) => !SERVED.test(type)), ...mounts.filter(({ type }) => IN_MEMORY.has(type))].map(
-      numbersOf,
-    ),
-  )
+export const promptDevices = (mounts: readonly MountInfo[], host: readonly MountInfo[]): ReadonlySet<string> => {
+  const hosts = new Set(host.filter(({ type }) => !SERVED.test(type)).map(numbersOf))
+  const inMemory = mounts.filter(({ type }) => IN_MEMORY.has(type)).map(numbersOf)
+  // Files of btrfs are on devices of its own making, which the table of mounts doesn't have.
+  const btrfs = mounts.filter((mount) => mount.type === 'btrfs' && hosts.has(numbersOf(mount)))
+  return new Set([...hosts, ...inMemory, ...btrfs.map(({ id }) => mountWord(id))])
+}
+
+const mountWord = (id: number): string => `mount ${id}`
 
 /** What a path is looked up by. */
 export interface Viewer {
@@ -58,8 +61,10 @@ export interface Viewer {
 }
 
 /** Whether what is behind a descriptor may be asked for more than the kernel knows of it. */
-export const isPrompt = ({ prompt }: Pick<Viewer, 'prompt'>, fd: number): boolean =>
-  prompt.has(numbersOf(knownFileStatus(fd).device))
+export const isPrompt = ({ prompt }: Pick<Viewer, 'prompt'>, fd: number): boolean => {
+  const { device, mount } = knownFileStatus(fd)
+  return prompt.has(numbersOf(device)) || prompt.has(mountWord(mount))
+}
 
 /** Opens as far as the kernel knows the names on the way, without asking any file system; EAGAIN where it doesn't. */
 const openKnown = (directory: number, path: string, how: Uint8Array): number => {
