@@ -23,7 +23,22 @@ const lack = (): string | false => {
 /** Why there can be no such system here. For `test`'s option `skip`. */
 export const NO_SYSTEM: string | false = lack()
 
-const APPLETS = ['sh', 'cat', 'env', 'hostname', 'id', 'ls', 'passwd', 'rm', 'sleep', 'stty', 'su', 'touch', 'tty']
+const APPLETS = [
+  'sh',
+  'cat',
+  'env',
+  'hostname',
+  'id',
+  'ls',
+  'passwd',
+  'readlink',
+  'rm',
+  'sleep',
+  'stty',
+  'su',
+  'touch',
+  'tty',
+]
 
 /** To whom the files of a system belong: root's, and those of the user ann, who is 1000. */
 export interface Owners {
