@@ -8,16 +8,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./run.ts')).run,
   },
   {
-    name: 'shell',
-    summary: 'a shell, or a command, in the system that a directory holds, as in single-user mode',
-    load: async () => (await import('./shell.ts')).shell,
-  },
-  {
-    name: 'passwd',
-    summary: 'set the password of a user in the system that a directory holds',
-    load: async () => (await import('./passwd.ts')).passwd,
-  },
-  {
     name: 'explain',
     summary: 'show step by step, system call by system call, what "tare run" would do, and why',
     load: async () => (await import('./explain.ts')).explain,
@@ -62,6 +52,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'bootstrap',
     summary: "a directory with a distribution in it, from the distribution's own packages",
     load: async () => (await import('./bootstrap.ts')).bootstrapCommand,
+  },
+  {
+    name: 'shell',
+    summary: 'a shell, or a command, in the system that a directory holds, as in single-user mode',
+    load: async () => (await import('./shell.ts')).shell,
+  },
+  {
+    name: 'passwd',
+    summary: 'set the password of a user in the system that a directory holds',
+    load: async () => (await import('./passwd.ts')).passwd,
   },
   {
     name: 'cgroup',
