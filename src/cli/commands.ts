@@ -64,6 +64,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./passwd.ts')).passwd,
   },
   {
+    name: 'boot',
+    summary: 'boot the system in a directory, with its own init, to a login on this terminal',
+    load: async () => (await import('./boot.ts')).boot,
+  },
+  {
     name: 'cgroup',
     summary: 'control groups: what processes may use, and what they have used',
     commands: [

@@ -32,7 +32,8 @@ const TERMINFO = ['/etc/terminfo', '/lib/terminfo', '/usr/share/terminfo', '/usr
 /** Where they keep the language: systemd's locale.conf(5), and Debian's. */
 const LOCALES = ['/etc/locale.conf', '/etc/default/locale'] as const
 
-const nameFrom = (path: string): string =>
+/** A host name made of a path's last part. */
+export const nameFrom = (path: string): string =>
   basename(path)
     .replace(/[^A-Za-z0-9-]+/g, '-')
     .slice(0, 63)
@@ -74,7 +75,8 @@ const resolvConf = (tree: SystemTree): string | undefined => {
   return /^\/(?:dev|proc|sys)(?:\/|$)/.test(target) ? undefined : target
 }
 
-const systemMounts = (tree: SystemTree, network: RunOptions['network']): readonly MountOption[] => {
+/** What a system has besides its own files, whatever starts in it. */
+export const systemMounts = (tree: SystemTree, network: RunOptions['network']): readonly MountOption[] => {
   const run: MountOption = { type: 'tmpfs', target: '/run', mode: 0o755 }
   // Of the host's files this one alone: without it there is no name service in the host's network.
   const target = network === 'host' && existsSync(RESOLV_CONF) ? resolvConf(tree) : undefined

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { TareError } from '../linux/error.ts'
 import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
+import { openPtyPeer } from '../linux/pty.ts'
 import { signalName } from '../linux/signal.ts'
 import { syscall, trySyscall } from '../linux/syscall.ts'
 import type { ResourceUsage, WaitStatus } from '../linux/wait.ts'
@@ -78,12 +79,17 @@ export const setupError = (
  */
 export class TerminalSide {
   #kept: number | undefined
+  #peer: number | undefined
 
-  /** Waits until the stage speaks or is gone; resolves with a descriptor to read and write, which is the caller's. */
-  async receive(control: Control): Promise<number | undefined> {
+  /**
+   * Waits until the stage speaks or is gone; resolves with a descriptor to read and write, which is the caller's.
+   * `console`: the other side is held open too, since a terminal that nobody has open can't be read.
+   */
+  async receive(control: Control, console = false): Promise<number | undefined> {
     await whenEnded(control.fd)
     this.#kept = control.takeDescriptor()
     if (this.#kept === undefined) return undefined
+    if (console) this.#peer = openPtyPeer(this.#kept)
     return syscall({ operation: 'duplicate the terminal' }, 'fcntl', this.#kept, F_DUPFD_CLOEXEC, 0)
   }
 
@@ -93,8 +99,9 @@ export class TerminalSide {
   }
 
   close(): void {
-    if (this.#kept !== undefined) trySyscall('close', this.#kept)
+    for (const fd of [this.#kept, this.#peer]) if (fd !== undefined) trySyscall('close', fd)
     this.#kept = undefined
+    this.#peer = undefined
   }
 }
 
@@ -132,7 +139,8 @@ export class Running implements RunningProgram {
     this.pid = parts.process.pid
     this.cgroup = parts.cgroup
     this.#parts = parts
-    this.terminalReady = this.spec.process.terminal ? this.#terminal.receive(parts.control) : Promise.resolve(undefined)
+    const { terminal, console } = this.spec.process
+    this.terminalReady = terminal ? this.#terminal.receive(parts.control, console) : Promise.resolve(undefined)
     this.ended = this.#end()
   }
 

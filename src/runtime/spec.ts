@@ -102,6 +102,11 @@ export interface ProcessSpec {
   readonly terminal: boolean
   /** Of the terminal, in characters. */
   readonly size?: { readonly columns: number; readonly rows: number } | undefined
+  /**
+   * The terminal is the console of a machine: nobody's controlling terminal until a login makes it its own, and there
+   * also while no process has it open.
+   */
+  readonly console?: boolean | undefined
   /** A PID 1 beside the program, which reaps orphans and passes signals on. */
   readonly init: boolean
   readonly seccomp?: SeccompSpec | undefined
@@ -126,6 +131,11 @@ export interface CgroupSpec {
   /** Relative to the parent group of every hierarchy. */
   readonly name: string
   readonly limits: CgroupLimits
+  /**
+   * The group of version 2 becomes the container's own, to divide as it likes, with these controllers. It is the only
+   * one that it sees.
+   */
+  readonly delegated?: readonly string[] | undefined
 }
 
 /** A container, decided in full: nothing in it depends on the host any more. */

@@ -29,6 +29,12 @@ const leavesOf = (directory: string): readonly string[] =>
         .map(({ name }) => name)
     : []
 
+/** A group, and first those that the container itself made in it, if it was given the group to divide. */
+const removeGroup = (directory: string): void => {
+  for (const child of leavesOf(directory)) removeGroup(`${directory}/${child}`)
+  trySyscall('unlinkat', AT_FDCWD, directory, AT_REMOVEDIR)
+}
+
 /**
  * Removes the groups below `parent` of processes that were killed before they could: those whose owner is gone, and
  * that are not new. One that has processes stays, as the kernel removes none such (rmdir(2), cgroups(7)).
@@ -36,7 +42,6 @@ const leavesOf = (directory: string): readonly string[] =>
 export const removeStaleCgroups = (layout: CgroupLayout, parent: string): void => {
   for (const { mountPoint } of layout.hierarchies) {
     const directory = `${mountPoint}/${parent}`
-    for (const leaf of leavesOf(directory))
-      if (isStale(directory, leaf)) trySyscall('unlinkat', AT_FDCWD, `${directory}/${leaf}`, AT_REMOVEDIR)
+    for (const leaf of leavesOf(directory)) if (isStale(directory, leaf)) removeGroup(`${directory}/${leaf}`)
   }
 }

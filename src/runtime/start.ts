@@ -1,8 +1,10 @@
 import { dirname } from 'node:path'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { createCgroup } from '../linux/cgroup/create.ts'
+import { delegateCgroup } from '../linux/cgroup/delegate.ts'
 import { InputError, TareError } from '../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
+import { idOutside } from '../linux/idmap.ts'
 import { sendPidfdSignal } from '../linux/pidfd.ts'
 import { packetSocketPair, sendDescriptors } from '../linux/socket.ts'
 import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
@@ -90,7 +92,16 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
     let birth: number | undefined
     if (plan.cgroup !== undefined && host.cgroups !== undefined) {
       removeStaleCgroups(host.cgroups, dirname(plan.cgroup.name))
-      cgroup = createCgroup(host.cgroups, plan.cgroup.name, plan.cgroup.limits)
+      const { delegated } = plan.cgroup
+      const { userNamespace } = plan.spec
+      cgroup = createCgroup(host.cgroups, plan.cgroup.name, plan.cgroup.limits, {
+        controllers: delegated === undefined ? [] : ['unified', ...delegated],
+        finish: ({ unified }) => {
+          // An ordinary user is root in the container itself, and owns the group already.
+          if (delegated !== undefined && unified !== undefined && host.privileged && userNamespace.kind === 'mapped')
+            delegateCgroup(unified, idOutside(userNamespace.uids, 0) ?? 0, idOutside(userNamespace.gids, 0) ?? 0)
+        },
+      })
       birth = openMemberships(plan.cgroup, cgroup, registers, descriptors)
     }
     const keep = (): void => {

@@ -21,6 +21,7 @@ test('groups that a killed process left are removed by the next start, others ar
     other: 'mine',
   }
   for (const name of Object.values(groups)) mkdirSync(`${parent}/${name}`, { recursive: true })
+  mkdirSync(`${parent}/${groups.stale}/slice/service`, { recursive: true })
   const old = new Date(Date.now() - 120_000)
   for (const name of [groups.stale, groups.owned, groups.other]) utimesSync(`${parent}/${name}`, old, old)
   assert.equal((await run(['true'], { pids: 20 })).exitCode, 0)

@@ -8,7 +8,7 @@ import type { CgroupHierarchy, CgroupLayout } from './layout.ts'
 import { cgroupDirectory, readCgroupOf, requireHierarchy } from './layout.ts'
 
 /** Below the root of each hierarchy, where the whole tree is ours. */
-const ROOT_PARENT = 'tare'
+export const ROOT_PARENT = 'tare'
 
 const writable = (path: string): boolean => {
   try {

@@ -48,12 +48,15 @@ export const planCgroup = (context: PlanContext): PlannedCgroup | undefined => {
   const layout = host.cgroups
   const writes = cgroupWrites(layout, spec.cgroup.limits)
   const hierarchies = new Set(writes.map(({ controller, what }) => requireHierarchy(layout, controller, what)))
+  const delegated = spec.cgroup.delegated !== undefined
+  if (delegated) hierarchies.add(requireHierarchy(layout, 'unified', 'give a container its own groups'))
   const memberships = [...hierarchies].map((hierarchy): PlannedMembership => {
     const register = prepare.register(`cgroup ${hierarchy.name} fd`)
     return {
       hierarchy,
       register,
-      join: hierarchy.version === 2 && layout.kind === 'v2' ? undefined : context.inherit(register),
+      // Who waits outside as PID 1 would be born in it too, and in a group with processes no groups get controllers.
+      join: hierarchy.version === 2 && layout.kind === 'v2' && !delegated ? undefined : context.inherit(register),
     }
   })
   return { ...spec.cgroup, writes, memberships }
@@ -78,8 +81,13 @@ export const planCgroupJoin = (context: PlanContext, cgroup: PlannedCgroup | und
 }
 
 /** Shows a container its own groups, read-only: language runtimes look there for how much memory they may use. */
-const planCgroupFiles = (context: PlanContext, { memberships }: PlannedCgroup, sys: Register): void => {
+const planCgroupFiles = (context: PlanContext, { memberships, delegated }: PlannedCgroup, sys: Register): void => {
   const place = 'fs/cgroup'
+  if (delegated !== undefined) {
+    const files = makeFilesystem(context, 'cgroup2', 'make a view of its group', 'its own, to make groups in', HARMLESS)
+    attachBelow(context, files, sys, place, 'mount it at /sys/fs/cgroup')
+    return
+  }
   const unified = memberships.find(({ join }) => join === undefined)
   if (unified !== undefined) {
     const files = makeFilesystem(context, 'cgroup2', 'make a view of its group', 'read-only', READ_ONLY)

@@ -260,7 +260,7 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
   unblockSignals(stage)
   stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
   if (spec.process.newKeyring) planKeyring(context)
-  if (spec.process.terminal)
+  if (spec.process.terminal && spec.process.console !== true)
     stage.call({ what: 'take the terminal', why: 'as the controlling terminal of the session' }, 'ioctl', [
       0,
       TIOCSCTTY,

@@ -1,0 +1,162 @@
+// `tare boot`. Needs root, for owners that are mapped, and a cgroup hierarchy of version 2.
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { getTermios, readCgroupLayout } from '../../src/linux/index.ts'
+import { NO_BUSYBOX, NO_SYSTEMD, PASSWORD, makeBusybox, makeSystemd } from './machine.ts'
+import { NO_TERMINAL, Session } from './session.ts'
+import { NO_CONTAINERS, isRoot, tare } from './tare.ts'
+
+const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
+const NEEDS =
+  NO_CONTAINERS ||
+  NO_TERMINAL ||
+  (isRoot ? false : 'needs root, to map owners') ||
+  (unified === undefined ? 'needs cgroup v2' : false)
+
+/** Control groups of this Tare's machines. */
+const groupsOf = (pid: number): readonly string[] => {
+  const parent = `${unified?.mountPoint ?? ''}/tare`
+  return existsSync(parent) ? readdirSync(parent).filter((name) => name.endsWith(`.${pid}`)) : []
+}
+
+/** A machine, and a person in front of it; ended with the test, however that goes. */
+const start = (t: TestContext, args: readonly string[], size = { rows: 24, columns: 80 }): Session => {
+  const session = new Session(args, size)
+  let over = false
+  void session.status.finally(() => {
+    over = true
+  })
+  t.after(async () => {
+    if (!over) process.kill(session.pid, 'SIGKILL')
+    await session.status
+    session.close()
+  })
+  return session
+}
+
+const logIn = async (session: Session): Promise<void> => {
+  await session.see(/login: /)
+  session.type('root\r')
+  await session.see(/Password: /)
+  session.type(`${PASSWORD}\r`)
+  await session.see(/> /)
+}
+
+test(
+  'systemd boots to "running", with a login, and a file is there after the next boot',
+  { skip: NEEDS || NO_SYSTEMD, timeout: 60_000 },
+  async (t) => {
+    const box = await makeSystemd('smallbox')
+    const first = new Session(['boot', box], { rows: 33, columns: 99 })
+    t.after(() => first.close())
+    const before = getTermios(first.peer)
+    await first.see(/smallbox login: /)
+    first.type('root\r')
+    await first.see(/Password: /)
+    first.type('wrong\r')
+    await first.see(/Login incorrect/)
+    await logIn(first)
+
+    first.type('echo $(systemctl is-system-running --wait) $(systemctl --failed --plain --no-legend)"."\r')
+    await first.see(/\r\n(?:.*\r)?running \.\r\n/)
+    first.type('tty; stty size; cat /proc/self/cgroup | grep ^0:; cat /run/systemd/container\r')
+    await first.see(/\/dev\/console\r\n33 99\r\n0::\/(?:user|system)\.slice\/.*\r\ntare\r\n/)
+    first.resize(40, 111)
+    first.type('while [ "$(stty size)" != "40 111" ]; do sleep 0.02; done; echo re"sized"\r')
+    await first.see(/resized\r\n/)
+    first.type('sleep 100\r')
+    await first.see(/sleep 100\r\n/)
+    first.type('\x1a')
+    await first.see(/Stopped/)
+    first.type('fg\r')
+    await first.see(/sleep 100\r\n/)
+    first.type('\x03')
+    await first.see(/> /)
+    assert.equal(groupsOf(first.pid).length, 1)
+
+    const again = tare(['boot', box])
+    assert.equal(again.status, 125)
+    assert.match(again.stderr, /^tare: cannot boot .*: it is running already\n/)
+
+    first.type('echo kept >/root/note; poweroff\r')
+    assert.equal(await first.status, 0)
+    assert.deepEqual(getTermios(first.peer), before, 'the settings of the terminal are what they were')
+    assert.deepEqual(groupsOf(first.pid), [])
+
+    const id = readFileSync(join(box, 'etc/machine-id'), 'ascii').trim()
+    assert.match(id, /^[0-9a-f]{32}$/)
+    assert.deepEqual(readdirSync(join(box, 'var/log/journal')), [id], 'its journal can be read from outside')
+
+    const second = new Session(['boot', '--ephemeral', box])
+    t.after(() => second.close())
+    await logIn(second)
+    second.type('cat note /etc/machine-id; echo changed >note; reboot\r')
+    await second.see(new RegExp(`kept\\r\\n${id}\\r\\n`))
+    await logIn(second)
+    second.type('cat note\r')
+    await second.see(/kept\r\n/)
+    second.type('systemctl exit 7\r')
+    assert.equal(await second.status, 7)
+    assert.equal(readFileSync(join(box, 'root/note'), 'ascii'), 'kept\n')
+  },
+)
+
+test('a signal shuts systemd down in order', { skip: NEEDS || NO_SYSTEMD, timeout: 60_000 }, async (t) => {
+  const box = await makeSystemd('stopbox')
+  const session = start(t, ['boot', box])
+  await session.see(/login: /)
+  process.kill(session.pid, 'SIGTERM')
+  await session.see(/Power(?:ing)? [Oo]ff/)
+  assert.equal(await session.status, 0)
+})
+
+test('busybox boots, and all ways to its end', { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 }, async (t) => {
+  const tiny = makeBusybox()
+  const inOrder = start(t, ['boot', tiny])
+  await inOrder.see(/tiny login: /)
+  process.kill(inOrder.pid, 'SIGTERM')
+  assert.equal(await inOrder.status, 0)
+  assert.ok(existsSync(join(tiny, 'root/stopped-in-order')))
+
+  const fromInside = start(t, ['boot', tiny])
+  await logIn(fromInside)
+  fromInside.type('reboot\r')
+  await logIn(fromInside)
+  fromInside.type('poweroff\r')
+  assert.equal(await fromInside.status, 0)
+
+  const escaped = start(t, ['boot', tiny])
+  await escaped.see(/tiny login: /)
+  escaped.type('\x1d\x1d')
+  escaped.type('no')
+  escaped.type('\x1d')
+  await escaped.see(/no/)
+  escaped.type('\x1d\x1d')
+  assert.equal(await escaped.status, 137)
+  assert.deepEqual(groupsOf(escaped.pid), [])
+})
+
+test('what is no system is refused', { skip: NEEDS }, () => {
+  const tiny = makeBusybox()
+  mkdirSync(join(tiny, '../empty'))
+  for (const path of ['bin', 'etc']) mkdirSync(join(tiny, '../noinit', path), { recursive: true })
+  writeFileSync(join(tiny, '../file'), '')
+  const cases: readonly (readonly [args: readonly string[], said: RegExp])[] = [
+    [[join(tiny, '../empty')], /^tare: cannot use .* as a system: it has neither/],
+    [[join(tiny, '../noinit')], /^tare: cannot boot .*: there is no init in it\n.*systemd-sysv/],
+    [[join(tiny, '../none')], /^tare: cannot use .* as a system: it does not exist\n/],
+    [[join(tiny, '../file')], /^tare: cannot use .* as a system: it is not a directory\n/],
+    [['--init=/sbin/other', tiny], /^tare: cannot boot .*: there is no program \/sbin\/other in it\n/],
+    [['--pids-limit=many', tiny], /^tare: .*pids-limit/],
+    [['--env=X', tiny], /^tare: .*NAME=VALUE/],
+    [[], /^tare: .*DIR/],
+  ]
+  for (const [args, said] of cases) {
+    const { status, stderr, stdout } = tare(['boot', ...args])
+    assert.match(stderr, said)
+    assert.deepEqual([status, stdout], [125, ''])
+  }
+})

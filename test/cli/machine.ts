@@ -1,0 +1,101 @@
+// What the tests of `tare boot` share: systems small enough to be made for each of them, from this host's own programs.
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { buildRoot, closure } from '../../src/index.ts'
+
+const SYSTEMD = '/lib/systemd/systemd'
+const BUSYBOX = '/bin/busybox'
+
+export const NO_SYSTEMD: string | false = [SYSTEMD, '/usr/bin/dbus-daemon', '/bin/login', '/sbin/agetty'].every(
+  (path) => existsSync(path),
+)
+  ? false
+  : 'needs systemd, dbus and login (packages systemd-sysv, dbus, login, util-linux)'
+
+export const NO_BUSYBOX: string | false = existsSync(BUSYBOX) ? false : 'needs busybox (package busybox-static)'
+
+/** Root's password in the systems that are made here. */
+export const PASSWORD = 'correct horse'
+/** Of that, by sha512crypt (crypt(5)). */
+const HASH = '$6$tare$1n/1bT1HUqJWDBLZOyUYDTrqmwFEwiLgE9YGNvWp15XFTbfVGvcDMtprWSiv0bkXy8RMoMRGL/n4cRVOkRWem/'
+
+const DEBIAN_SECURITY = '/lib/x86_64-linux-gnu/security'
+
+/** A directory that only root may enter, removed when all tests of the file are through. */
+const makeDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'tare-machine-'))
+  after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+const write = (root: string, files: Readonly<Record<string, string>>): void => {
+  for (const [path, content] of Object.entries(files)) {
+    const full = join(root, path)
+    mkdirSync(join(full, '..'), { recursive: true })
+    writeFileSync(full, content)
+  }
+}
+
+/** This host's systemd with journal, login and D-Bus, and nothing else. Returns its directory. */
+export const makeSystemd = async (hostname: string): Promise<string> => {
+  const output = join(makeDirectory(), 'box')
+  const programs =
+    'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep ls stty tty sleep'
+  const include = ['/lib/systemd', '/usr/share/dbus-1', '/sbin/init', '/sbin/poweroff']
+  const security = existsSync(DEBIAN_SECURITY) ? [DEBIAN_SECURITY] : []
+  const needed = closure([SYSTEMD, ...programs.split(' ')], { include: [...include, '/sbin/reboot', ...security] })
+  await buildRoot(needed, { output })
+  for (const path of ['var/log/journal', 'var/lib', 'var/tmp', 'run'])
+    mkdirSync(join(output, path), { recursive: true })
+  mkdirSync(join(output, 'root'), { mode: 0o700 })
+  write(output, {
+    'etc/passwd':
+      'root:x:0:0:root:/root:/bin/bash\nmessagebus:x:100:102::/nonexistent:/bin/false\nnobody:x:65534:65534::/:/bin/false\n',
+    'etc/group':
+      'root:x:0:\nadm:x:4:\ntty:x:5:\nutmp:x:43:\nsystemd-journal:x:101:\nmessagebus:x:102:\nnogroup:x:65534:\n',
+    'etc/shadow': `root:${HASH}:19000:0:99999:7:::\nmessagebus:*:19000::::::\n`,
+    'etc/pam.d/login':
+      'auth required pam_unix.so nodelay\naccount required pam_unix.so\nsession required pam_unix.so\nsession optional pam_systemd.so\n',
+    'etc/pam.d/systemd-user':
+      'account required pam_unix.so\nsession required pam_unix.so\nsession optional pam_systemd.so\n',
+    'etc/hostname': `${hostname}\n`,
+    'etc/machine-id': '',
+    'etc/os-release': 'ID=tare-test\nPRETTY_NAME="A small system"\n',
+    'root/.bashrc': "PS1='> '\n",
+    'root/.profile': "PS1='> '\n",
+  })
+  chmodSync(join(output, 'etc/shadow'), 0o600)
+  return output
+}
+
+/** Busybox alone, as init too. Returns its directory. */
+export const makeBusybox = (): string => {
+  const output = join(makeDirectory(), 'tiny')
+  for (const path of ['bin', 'sbin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp', 'root'])
+    mkdirSync(join(output, path), { recursive: true })
+  copyFileSync(BUSYBOX, join(output, 'bin/busybox'))
+  for (const name of ['sh', 'login', 'cat', 'stty', 'tty', 'sleep', 'touch', 'ls', 'hostname'])
+    symlinkSync('busybox', join(output, 'bin', name))
+  for (const name of ['init', 'getty', 'poweroff', 'reboot', 'halt'])
+    symlinkSync('../bin/busybox', join(output, 'sbin', name))
+  write(output, {
+    'etc/inittab': '::respawn:/sbin/getty -L 0 console vt220\n::shutdown:/bin/touch /root/stopped-in-order\n',
+    'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\n',
+    'etc/group': 'root:x:0:\n',
+    'etc/shadow': `root:${HASH}:19000:0:99999:7:::\n`,
+    'root/.profile': "PS1='> '\n",
+  })
+  chmodSync(join(output, 'etc/shadow'), 0o600)
+  return output
+}
