@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { container } from '../../src/engine/container.ts'
 import { run } from '../../src/engine/run.ts'
 import { isRoot, lines, refusal, sh, statusOf } from './contained.ts'
 import { expectNothingLeft } from './leaks.ts'
@@ -32,6 +33,17 @@ test('nothing of the environment goes in but what is given', async (t) => {
   const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
   assert.deepEqual(stdout.trim().split('\n').toSorted(), ['EMPTY=', 'GIVEN=a=b', 'HOSTNAME=box', path])
   assert.equal(await sh('cat /proc/1/environ | tr "\\0" "\\n"; true'), '', 'neither does PID 1 have it')
+})
+
+test('a program is told another name, the same by each of the ways to start one', async (t) => {
+  nothingLeft(t)
+  const program = { argv0: '-shell', stdin: { text: 'echo $0' } }
+  // The first is planned, the second kept as a template, the third filled in.
+  for (let round = 0; round < 3; round++) assert.equal((await run(['sh'], program)).stdout, '-shell\n')
+  assert.equal((await run(['sh'], { stdin: { text: 'echo $0' } })).stdout, 'sh\n', 'and not the next one')
+  await using box = await container()
+  assert.equal((await box.exec(['/bin/sh'], program)).stdout, '-shell\n')
+  assert.match(await refusal({ argv0: 'a\0b' }), /a word of the command is no text without NUL characters/)
 })
 
 test('no descriptor goes in but 0, 1 and 2', async (t) => {
