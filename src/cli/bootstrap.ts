@@ -12,11 +12,14 @@ import { UsageError } from './usage-error.ts'
 /** Takes away the line that the cursor is in. */
 const CLEAR = '\r\x1b[K'
 
+/** Of a terminal whose size nobody has set. */
+const WIDTH = 80
+
 /** One line that is written over itself; nothing where standard output is no terminal. */
 const progressLine = (terminal: Terminal): { readonly show: (text: string) => void; readonly clear: () => void } => {
   if (!terminal.interactive) return { show: () => undefined, clear: () => undefined }
   return {
-    show: (text) => terminal.print(`${CLEAR}${cutTo(text, (terminal.lineWidth ?? 80) - 1)}`),
+    show: (text) => terminal.print(`${CLEAR}${cutTo(text, (terminal.lineWidth || WIDTH) - 1)}`),
     clear: () => terminal.print(CLEAR),
   }
 }

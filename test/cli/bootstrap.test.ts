@@ -19,6 +19,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Called, CallOptions } from './tare.ts'
+import { NO_TERMINAL, Session } from './session.ts'
 import { ended, isRoot, NOBODY, NODE_ARGS, ROOT, tare } from './tare.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-bootstrap-'))
@@ -178,7 +179,7 @@ test('a system, and the next of its kind as a copy', root, () => {
   assert.equal(make('h'), false)
   assert.equal(make('i'), true)
   assert.deepEqual(readdirSync(directory).toSorted(), [...'abcdefghi'])
-  assert.match(readFileSync(calls, 'utf8'), /--include=nginx .*\/tree deb file:.* good main$/m)
+  assert.match(readFileSync(calls, 'utf8'), /--include=apt,nginx .*\/tree deb file:.* good main$/m)
 })
 
 test('a copy that is damaged is forgotten, and a cache that others may write to is not used', root, () => {
@@ -229,6 +230,26 @@ test('what the engine mounts is not seen outside, and does not stay', root, () =
   assert.deepEqual(readdirSync('/mnt'), before)
   assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /tare-bootstrap-/)
   expectSystem(join(directory, 'box'))
+})
+
+const onTerminal = isRoot ? NO_TERMINAL : 'needs root'
+
+test('a terminal is shown how far it is, in a line that is gone in the end', { skip: onTerminal }, async () => {
+  const { directory, cache } = place('shown')
+  const command = [process.execPath, ...NODE_ARGS, ...args('good', join(directory, 'box'), cache)]
+  for (const size of [
+    { rows: 24, columns: 80 },
+    { rows: 0, columns: 0 },
+  ]) {
+    const session = new Session([...command, '--refresh'], size, ['env', `PATH=${PATH}`])
+    assert.equal(await session.status, 0, session.text)
+    await until('all is shown', () => session.text.includes('made '))
+    const [progress = '', last = ''] = session.text.replaceAll('\r\x1b[K', '|').split(/(?=made )/)
+    assert.match(progress, /^\|looking at the mirror\|.*\|downloading 0B of 1000KiB\|.*\|$/)
+    assert.match(last, /^made .*box: debian:good \(\w+, minbase\) by mmdebstrap in [\d.]+m?s\r\n$/)
+    session.close()
+    rmSync(join(directory, 'box'), { recursive: true })
+  }
 })
 
 const start = (words: readonly string[]): ChildProcess =>
@@ -284,9 +305,10 @@ test('killed, its engine ends with it, and the next one cleans up', root, async 
 test('of several at once that are alike, one is made and the others are copies', root, async () => {
   const { directory, cache } = place('together')
   const include = '--include=together'
+  const seen = '--include=apt,together'
   const children = ['a', 'b', 'c'].map((name) => start(args('good', join(directory, name), cache, include)))
   assert.deepEqual(await Promise.all(children.map(ended)), [0, 0, 0])
-  assert.equal(engineCalls(include), 1)
+  assert.equal(engineCalls(seen), 1)
   for (const name of ['a', 'b', 'c']) expectSystem(join(directory, name))
 })
 

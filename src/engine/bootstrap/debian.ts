@@ -47,7 +47,9 @@ const mmdebstrap = (path: string, needs: DebianNeeds): Engine => {
   const keys = (temporary: string): string => join(temporary, 'keys')
   // What comes from there later has to be verified in the system, too.
   const keep = (temporary: string): string =>
-    keyring.own ? `; cp ${quote(join(keys(temporary), file))} "$1/etc/apt/trusted.gpg.d/"` : ''
+    keyring.own
+      ? `; mkdir -p "$1/etc/apt/trusted.gpg.d"; cp ${quote(join(keys(temporary), file))} "$1/etc/apt/trusted.gpg.d/"`
+      : ''
   return {
     name: 'mmdebstrap',
     sources,
@@ -68,7 +70,8 @@ const mmdebstrap = (path: string, needs: DebianNeeds): Engine => {
       '--keyring=/dev/null',
       `--keyring=${keys(temporary)}`,
       '--skip=check/signed-by',
-      ...(include.length === 0 ? [] : [`--include=${include.join(',')}`]),
+      // Debian can't be without it, and has it by itself; Ubuntu could.
+      `--include=${['apt', ...include].join(',')}`,
       FAST,
       `--customize-hook=${FORGET}${keep(temporary)}`,
       sources[0]?.suite ?? '',
@@ -77,6 +80,9 @@ const mmdebstrap = (path: string, needs: DebianNeeds): Engine => {
     ],
   }
 }
+
+/** Runs a command, and then removes what mmdebstrap doesn't leave either: the packages, the name of this host. */
+const TIDY = 'tree=$1; shift; "$@"; rm -f "$tree"/var/cache/apt/archives/*.deb "$tree/etc/hostname"'
 
 const debootstrap = (path: string, needs: DebianNeeds): Engine => {
   if (needs.variant !== 'minbase')
@@ -90,6 +96,11 @@ const debootstrap = (path: string, needs: DebianNeeds): Engine => {
     name: 'debootstrap',
     sources: needs.sources.slice(0, 1),
     command: (tree) => [
+      'sh',
+      '-ec',
+      TIDY,
+      'sh',
+      tree,
       path,
       '--variant=minbase',
       '--force-check-gpg',

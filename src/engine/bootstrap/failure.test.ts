@@ -43,6 +43,11 @@ const TABLE: readonly (readonly [code: string, line: string, message: RegExp])[]
     'E: something else\nE: mmdebstrap failed to run',
     /: something else\nThat is what mmdebstrap says/,
   ],
+  [
+    'ERR_TARE_BOOTSTRAP',
+    'dpkg: error processing package x\ndpkg: warning: ignoring',
+    /: dpkg: error processing package x\nThat is/,
+  ],
   ['ERR_TARE_BOOTSTRAP', 'I: all was well', /: mmdebstrap ended with status 1\n/],
 ]
 

@@ -60,10 +60,10 @@ const KNOWN: readonly Known[] = [
 /** What an engine said last that is an error, without its name in front. */
 const lastErrorOf = (lines: readonly string[]): string | undefined =>
   lines
-    .filter((line) => /^(E|Error|error|dpkg|W): ?/.test(line))
+    .filter((line) => /^(E: |Error: |error: |dpkg: error)/.test(line))
     .filter((line) => !/^E: (mmdebstrap|run_chroot|setup) failed/.test(line))
     .at(-1)
-    ?.replace(/^(E|Error|error|W): ?/, '')
+    ?.replace(/^(E: |Error: |error: )+/, '')
 
 /** The error for an engine that failed: what it says of it, in our words where they are known. */
 export const engineError = (system: string, engine: string, lines: readonly string[], ending: string): TareError => {
