@@ -92,7 +92,7 @@ class Processes {
   /** Ends them all, and those that are seen later. */
   end(signal: number): void {
     this.#ending = signal
-    for (const pid of [...this.#pidfds.keys()]) this.seeChildren(pid)
+    for (const pid of Array.from(this.#pidfds.keys())) this.seeChildren(pid)
     for (const pidfd of this.#pidfds.values()) sendPidfdSignal(pidfd, signal)
   }
 
