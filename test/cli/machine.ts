@@ -85,7 +85,7 @@ export const makeBusybox = (): string => {
   for (const path of ['bin', 'sbin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp', 'root'])
     mkdirSync(join(output, path), { recursive: true })
   copyFileSync(BUSYBOX, join(output, 'bin/busybox'))
-  for (const name of ['sh', 'login', 'cat', 'stty', 'tty', 'sleep', 'touch', 'ls', 'hostname'])
+  for (const name of ['sh', 'true', 'login', 'cat', 'stty', 'tty', 'sleep', 'touch', 'ls', 'hostname'])
     symlinkSync('busybox', join(output, 'bin', name))
   for (const name of ['init', 'getty', 'poweroff', 'reboot', 'halt'])
     symlinkSync('../bin/busybox', join(output, 'sbin', name))

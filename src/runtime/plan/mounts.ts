@@ -180,12 +180,24 @@ const openTree = (steps: StepBuilder, path: Data, source: string, recursive: boo
  * A tree of the host as a detached mount in the stage. `idmap`: whether the container, if it has ids of its own, sees
  * the owners of the files mapped to them. Only a process with power over the file system can set that up: then Tare
  * opens the tree and hands it over. Else they show as nobody's, and root in the container has no power over them.
+ *
+ * A tree that Tare opens is of the host's own mount namespace: where mounts are shared there, as systemd has them, what
+ * is mounted in the one would appear in the other. One that the stage opens is private, like all that it has.
  */
-export const hostTree = (context: PlanContext, source: string, idmap: boolean, recursive = true): Register => {
+export const hostTree = (
+  context: PlanContext,
+  source: string,
+  idmap: boolean,
+  recursive = true,
+  propagation: Propagation = 'private',
+): Register => {
   const { prepare, grant, ownData } = context
   if (!context.handsTrees || !idmap) return openTree(context.stage, context.string(source), source, recursive)
   const own = openTree(prepare.mechanism('chroot'), ownData.string(source), source, recursive)
-  const attr = ownData.add(encodeMountAttr({ usernsFd: 0 }), '{MOUNT_ATTR_IDMAP, userns_fd}')
+  const attr = ownData.add(
+    encodeMountAttr({ usernsFd: 0, propagation }),
+    `{MOUNT_ATTR_IDMAP, ${propagation}, userns_fd}`,
+  )
   grant.mechanism('chroot')
   const userNamespace = context.userNamespace()
   grant.store({ what: 'name the user namespace whose ids they become' }, attr.offset + USERNS_FD, userNamespace, 8)

@@ -18,7 +18,10 @@ export const planLayers = (context: PlanContext): Layered => {
     context.stage.mechanism('chroot')
     if (mount.kind === 'overlay') taken.set(mount, makeOverlay(context, mount.layers, mount.attributes))
     if (mount.kind === 'bind')
-      taken.set(mount, hostTree(context, mount.source, mount.idmap, mount.recursive || !context.host.privileged))
+      taken.set(
+        mount,
+        hostTree(context, mount.source, mount.idmap, mount.recursive || !context.host.privileged, mount.propagation),
+      )
   }
   return taken
 }
