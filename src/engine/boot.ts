@@ -1,9 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { ERRNO } from '../linux/errno.ts'
-import { InputError, TareError } from '../linux/error.ts'
 import { SIGRTMIN } from '../linux/signal.ts'
-import { trySyscall } from '../linux/syscall.ts'
 import type { InitKind } from '../rootfs/init.ts'
 import { withTree } from '../rootfs/system-tree.ts'
 import { planContainer } from '../runtime/plan.ts'
@@ -16,9 +11,7 @@ import type { Result } from './program.ts'
 import { Program, resolveWatch } from './program.ts'
 import { resolveBoot } from './resolve-boot.ts'
 import { makeTerminal } from './stdio.ts'
-
-const LOCK_EX = 2
-const LOCK_NB = 4
+import { startHeld } from './system-lock.ts'
 
 /** The signals by which an init is told to switch off, and to boot anew. */
 const SIGNALS: Readonly<Record<InitKind, { readonly powerOff: number; readonly reboot: number }>> = {
@@ -54,22 +47,6 @@ export interface Machine {
   kill(): boolean
 }
 
-/** Two of one system at the same time would destroy it. Returns a descriptor that holds it, as long as it is open. */
-const hold = (directory: string): number => {
-  const fd = openSync(directory, 'r')
-  const result = trySyscall('flock', fd, LOCK_EX | LOCK_NB)
-  if (result >= 0) return fd
-  closeSync(fd)
-  if (-result === ERRNO['EWOULDBLOCK'] || -result === ERRNO['EAGAIN'])
-    throw new InputError({
-      operation: 'boot',
-      target: directory,
-      reason: 'it is running already',
-      hint: 'Switch it off first; "tare ps" shows what runs in it.',
-    })
-  throw new TareError({ operation: 'hold', target: directory, syscall: 'flock', errno: -result })
-}
-
 /** The kernel ends PID 1 of a pid namespace by these when it calls reboot(2). */
 const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
   if (exitCode !== undefined) return { how: 'exit', exitCode }
@@ -99,19 +76,9 @@ export const boot = (directory: string, options: BootOptions = {}): Machine => {
     const resolved = withTree(directory, (tree) => resolveBoot(tree, options))
     kind = resolved.init.kind
     const plan = planContainer(resolved.spec, resolved.host)
-    const start = async (): Promise<Running> => {
-      const held = hold(resolve(directory))
-      const release = (): void => closeSync(held)
-      try {
-        const running = await startContainer(plan, { stdio: stdio.descriptors, host: resolved.host })
-        void running.ended.finally(release).catch(() => undefined)
-        return running
-      } catch (error) {
-        release()
-        throw error
-      }
-    }
     const stdio = makeTerminal()
+    const start = (): Promise<Running> =>
+      startHeld(directory, 'boot', () => startContainer(plan, { stdio: stdio.descriptors, host: resolved.host }))
     return { stdio, watch: resolveWatch({ buffer: false }), start }
   })
   return {

@@ -10,6 +10,7 @@ import type { MountOption, RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program } from './program.ts'
 import { runParts } from './run.ts'
+import { startHeld } from './system-lock.ts'
 import { checkSystem, systemIds } from './system.ts'
 
 /** What a shell in a system is like: as for {@link run}, but for its root and what a login has. */
@@ -129,7 +130,8 @@ export const systemRun = (
  * As root the tree belongs to root; as an ordinary user to the caller, or to its subordinate ids. Host name, home,
  * `LANG` and `TERM` are the system's, as a login has them. With `network: 'host'` the host's /etc/resolv.conf is there.
  *
- * Rejects as {@link run} does, and with {@link InputError} for a directory without a system or a user that it hasn't.
+ * Rejects as {@link run} does, and with {@link InputError} for a directory without a system or a user that it hasn't,
+ * and for a system that its own init has booted.
  *
  * @example
  * ```ts
@@ -139,5 +141,6 @@ export const systemRun = (
 export const shell = (directory: string, command: readonly string[] = [], options: ShellOptions = {}): Program =>
   new Program(() => {
     const wanted = withTree(directory, (tree) => systemRun(tree, command, options))
-    return runParts(wanted.command, wanted.options, undefined)
+    const parts = runParts(wanted.command, wanted.options, undefined)
+    return { ...parts, start: () => startHeld(directory, 'shell', parts.start) }
   })

@@ -79,7 +79,7 @@ test(
 
     const again = tare(['boot', box])
     assert.equal(again.status, 125)
-    assert.match(again.stderr, /^tare: cannot boot .*: it is running already\n/)
+    assert.match(again.stderr, /^tare: cannot boot .*: it is running already, or a shell is open in it\n/)
 
     first.type('echo kept >/root/note; poweroff\r')
     assert.equal(await first.status, 0)

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readdirSync,
   readlinkSync,
@@ -17,7 +19,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { getTermios } from '../../src/linux/index.ts'
+import { shell } from '../../src/index.ts'
+import { ERRNO, getTermios, trySyscall } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
 import { NO_SYSTEM, hashOf, makeSystem } from './system-tree.ts'
 import { NODE_ARGS, NO_CONTAINERS, isRoot, tare } from './tare.ts'
@@ -30,6 +33,8 @@ const needs = {
   timeout: 60_000,
 }
 const inTerminal = { ...needs, skip: needs.skip || NO_TERMINAL }
+
+const LOCK_EX_NB = 6
 
 let count = 0
 const newSystem = (): string => makeSystem(join(base, `box${++count}`))
@@ -97,6 +102,36 @@ test('changes are kept; with --ephemeral all is as it was', needs, () => {
   assert.equal(existsSync(join(box, 'etc/group')), false)
   assert.equal(statSync(join(box, 'root/made')).uid, 0, "on disk root's files are root's")
   assert.equal(tare(['shell', box, '--', 'ls', '/root']).stdout, 'made\n')
+})
+
+test('any number of shells are in a system, but none in one that is booted', needs, async () => {
+  const box = newSystem()
+  const fd = openSync(box, 'r')
+  try {
+    const lock = (): number => trySyscall('flock', fd, LOCK_EX_NB)
+    const open = shell(box, ['cat'], { stdin: 'pipe' })
+    open.stdin?.write('there\n')
+    for await (const line of open.lines()) {
+      assert.equal(line, 'there')
+      assert.equal(tare(['shell', box, 'id', '-u']).stdout, '0\n')
+      assert.equal(lock(), -(ERRNO['EAGAIN'] ?? 0), 'as long as one is open, "tare boot" has to wait')
+      open.stdin?.end()
+    }
+    assert.equal((await open).exitCode, 0)
+
+    assert.equal(lock(), 0)
+    for (const args of [
+      ['shell', box],
+      ['shell', '--ephemeral', box, 'id'],
+    ]) {
+      const { status, stderr } = tare(args)
+      assert.match(stderr, /^tare: cannot open a shell in .*: it is running: its own init has booted it\nLog in/)
+      assert.equal(status, 125)
+    }
+    assert.equal(tare(['passwd', box], { input: 'secret' }).status, 0)
+  } finally {
+    closeSync(fd)
+  }
 })
 
 test('set-user-id programs work, unless no-new-privileges is wanted', needs, () => {

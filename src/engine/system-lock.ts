@@ -1,0 +1,67 @@
+import { closeSync, openSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { ERRNO } from '../linux/errno.ts'
+import { InputError, TareError } from '../linux/error.ts'
+import { fromNodeError } from '../linux/proc.ts'
+import { trySyscall } from '../linux/syscall.ts'
+
+const LOCK_SH = 1
+const LOCK_EX = 2
+const LOCK_NB = 4
+
+/** Who may use a system at the same time: any number of shells, or its own init and no one else. */
+export type SystemUse = 'boot' | 'shell'
+
+const USES = {
+  boot: {
+    lock: LOCK_EX,
+    operation: 'boot',
+    reason: 'it is running already, or a shell is open in it',
+    hint: 'Switch it off first; "tare ps" shows what runs in it.',
+  },
+  shell: {
+    lock: LOCK_SH,
+    operation: 'open a shell in',
+    reason: 'it is running: its own init has booted it',
+    hint: 'Log in at its console, or go to its processes: "tare ps" shows them, "tare enter -a -t PID" goes there.',
+  },
+} as const
+
+/** flock(2) of the directory. Returns a descriptor that holds it for as long as it is open. */
+const hold = (directory: string, use: SystemUse): number => {
+  const { lock, operation, reason, hint } = USES[use]
+  const target = resolve(directory)
+  let fd: number
+  try {
+    fd = openSync(target, 'r')
+  } catch (error) {
+    throw fromNodeError(error, operation, target)
+  }
+  const result = trySyscall('flock', fd, lock | LOCK_NB)
+  if (result >= 0) return fd
+  closeSync(fd)
+  if (-result === ERRNO['EAGAIN']) throw new InputError({ operation, target, reason, hint })
+  throw new TareError({ operation, target, syscall: 'flock', errno: -result })
+}
+
+/**
+ * Starts something in a system, which is held until that has ended: two inits in one system would destroy it. Rejects
+ * with {@link InputError} where others hold it.
+ */
+export const startHeld = async <R extends { readonly ended: Promise<unknown> }>(
+  directory: string,
+  use: SystemUse,
+  start: () => Promise<R>,
+): Promise<R> => {
+  const held = hold(directory, use)
+  const release = (): void => closeSync(held)
+  try {
+    const running = await start()
+    // Whoever waits for its end is told how that went.
+    void running.ended.then(release, release)
+    return running
+  } catch (error) {
+    release()
+    throw error
+  }
+}
