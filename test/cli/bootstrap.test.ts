@@ -30,7 +30,7 @@ const bin = join(base, 'bin')
 const mirror = join(base, 'mirror')
 const keyring = join(base, 'keys.gpg')
 const calls = join(base, 'calls')
-const SUITES = ['good', 'full', 'hash', 'unsigned', 'nopackage', 'offline', 'mount', 'hang'] as const
+const SUITES = ['good', 'full', 'hash', 'unsigned', 'nopackage', 'offline', 'mount', 'swap', 'hang'] as const
 type Suite = (typeof SUITES)[number]
 
 mkdirSync(bin)
@@ -64,6 +64,7 @@ case " $* " in
 *" nopackage "*) say "E: Unable to locate package nosuch";;
 *" offline "*) say "E: Temporary failure resolving 'nosuch.invalid'";;
 *" mount "*) mount -t tmpfs tmpfs "$tree/etc" && mount --bind "$tree/usr" /mnt || exit 2;;
+*" swap "*) work=$(dirname "$tree"); mv "$work" ${base}/moved; mkdir "$work";;
 *" hang "*) sleep 98765;;
 esac
 exit 0
@@ -231,6 +232,19 @@ test('what the engine mounts is not seen outside, and does not stay', root, () =
   assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), /tare-bootstrap-/)
   expectSystem(join(directory, 'box'))
 })
+
+test(
+  'where somebody has put another directory in the place of the unfinished one, that is not taken for it',
+  root,
+  () => {
+    const { directory } = place('swapped')
+    const { status, stderr } = call(args('swap', join(directory, 'box'), '--no-cache'))
+    assert.equal(status, 125)
+    assert.match(stderr, /cannot build .*box: somebody else has put something in its place\n/)
+    assert.deepEqual(readdirSync(directory), [])
+    assert.deepEqual(readdirSync(join(base, 'moved')), [])
+  },
+)
 
 const onTerminal = isRoot ? NO_TERMINAL : 'needs root'
 

@@ -111,10 +111,10 @@ const runEngine = async ({ system, engine }: BootstrapRequest, site: Site): Prom
 }
 
 /** Waits until all of it is on the disk: what is put in its place stays whole if the machine loses its power. */
-const flush = (tree: string): void => {
-  const fd = openSync(tree, 'r')
+const flush = (held: string, path: string): void => {
+  const fd = openSync(held, 'r')
   try {
-    syscall({ operation: 'write to the disk', target: tree }, 'syncfs', fd)
+    syscall({ operation: 'write to the disk', target: path }, 'syncfs', fd)
   } finally {
     closeSync(fd)
   }
@@ -201,14 +201,14 @@ export const bootstrap = async (system: string, options: BootstrapOptions): Prom
   const warnings: string[] = []
   try {
     // Engines download as another user, who has to get as far as the tree, but sees nothing on the way.
-    chmodSync(workshop.path, 0o711)
-    makeDirectory(site.tree, 0o755)
-    makeDirectory(site.temporary, 0o1777)
+    chmodSync(workshop.held, 0o711)
+    makeDirectory(join(workshop.held, TREE), 0o755)
+    makeDirectory(join(workshop.held, TEMPORARY), 0o1777)
     const cached = await fill(request, site, options, warnings)
     signal?.throwIfAborted()
     site.report({ phase: 'finishing' })
     await removeAsRoot(builder, site.temporary)
-    flush(site.tree)
+    flush(workshop.held, place.path)
     workshop.finishPart(TREE)
     const { architecture, variant, include, engine } = request
     return {

@@ -155,6 +155,8 @@ export class Workshop {
     const part = openDirectory(`${this.held}/${name}`)
     if (part === undefined) throw new TareError({ operation: 'build', target: path, errno: ERRNO['ENOENT'] })
     try {
+      // What was built by the workshop's path was built in another one, if that leads elsewhere.
+      this.#check(this.path)
       this.#put(this.#fd, name)
       this.#check(path, part)
     } finally {
