@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readCgroupLayout, requireHierarchy } from '../linux/cgroup/layout.ts'
 import type { CgroupLayout } from '../linux/cgroup/layout.ts'
 import { cgroupParent } from '../linux/cgroup/parent.ts'
@@ -79,7 +79,14 @@ export const resolveBoot = (tree: SystemTree, options: BootOptions): ResolvedBoo
   })
   const cgroups = readCgroupLayout()
   return {
-    spec: { ...spec, process: { ...spec.process, console: true }, cgroup: resolveCgroup(cgroups, spec.cgroup) },
+    spec: {
+      ...spec,
+      process: { ...spec.process, console: true },
+      cgroup: resolveCgroup(cgroups, spec.cgroup),
+      writablePaths: spec.network === 'none' ? ['/proc/sys/net'] : [],
+      // By this a journal tells one boot from another.
+      replacedFiles: [['/proc/sys/kernel/random/boot_id', `${randomUUID()}\n`]],
+    },
     host: { ...host, cgroups },
     init,
   }

@@ -58,6 +58,15 @@ const mountOf = (mount: Mount): PromisedMount => ({
   recursive: mount.kind === 'bind' && mount.recursive,
 })
 
+/** What of /proc and /sys is mounted once more. */
+const kernelMounts = ({ writablePaths = [], replacedFiles = [] }: ContainerSpec): readonly PromisedMount[] => {
+  const options = ['nosuid', 'nodev', 'noexec']
+  return [
+    ...writablePaths.map((target) => ({ target, options, recursive: false })),
+    ...replacedFiles.map(([target]) => ({ target, options: ['ro', ...options], recursive: false })),
+  ]
+}
+
 const amount = (value: Amount | undefined): number | undefined =>
   value === undefined || value === 'max' ? undefined : Number(value)
 
@@ -95,7 +104,7 @@ export const promiseOf = (spec: ContainerSpec): Promised => {
     noNewPrivileges: process.noNewPrivileges,
     filter: process.seccomp === undefined ? 0 : process.seccomp.program.length / 8,
     readOnlyRoot: spec.readOnlyRoot,
-    mounts: spec.mounts.map(mountOf),
+    mounts: [...spec.mounts.map(mountOf), ...kernelMounts(spec)],
     hidden: spec.maskedPaths,
     readOnly: spec.readonlyPaths,
     devices: spec.devices.map(({ path }) => path),

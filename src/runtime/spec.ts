@@ -152,5 +152,9 @@ export interface ContainerSpec {
   readonly sysctls: readonly (readonly [name: string, value: string])[]
   readonly maskedPaths: readonly string[]
   readonly readonlyPaths: readonly string[]
+  /** Paths below those that can be written to all the same. */
+  readonly writablePaths?: readonly string[] | undefined
+  /** Files of /proc and /sys in whose place it sees others, and what is in them. */
+  readonly replacedFiles?: readonly (readonly [path: string, content: string])[] | undefined
   readonly cgroup?: CgroupSpec | undefined
 }

@@ -93,6 +93,14 @@ test(
     const second = new Session(['boot', '--ephemeral', box])
     t.after(() => second.close())
     await logIn(second)
+    second.type('sysctl() { echo $2 >/proc/sys/net/$1 && cat /proc/sys/net/$1; }; sysctl ipv4/ip_forward 1\r')
+    await second.see(/\r\n1\r\n/)
+    second.type(
+      'journalctl -q --list-boots | while read n id rest; do [ $id != "$(tr -d - </proc/sys/kernel/random/boot_id)" ] || echo boot $n; done\r',
+    )
+    await second.see(/\r\nboot 0\r\n/)
+    second.type('journalctl -q --list-boots | grep -c .\r')
+    await second.see(/\r\n2\r\n/)
     second.type('cat note /etc/machine-id; echo changed >note; reboot\r')
     await second.see(new RegExp(`kept\\r\\n${id}\\r\\n`))
     await logIn(second)

@@ -51,7 +51,7 @@ const write = (root: string, files: Readonly<Record<string, string>>): void => {
 export const makeSystemd = async (hostname: string): Promise<string> => {
   const output = join(makeDirectory(), 'box')
   const programs =
-    'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep ls stty tty sleep'
+    'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep tr ls stty tty sleep'
   const include = ['/lib/systemd', '/usr/share/dbus-1', '/sbin/init', '/sbin/poweroff']
   const security = existsSync(DEBIAN_SECURITY) ? [DEBIAN_SECURITY] : []
   const needed = closure([SYSTEMD, ...programs.split(' ')], { include: [...include, '/sbin/reboot', ...security] })

@@ -11,6 +11,7 @@ import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
 import { CWD } from './context.ts'
+import { makeEntry } from './entries.ts'
 import { attachBelow, hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
 import { attachInRoot } from './targets.ts'
@@ -84,6 +85,24 @@ const makeEmpty = (context: PlanContext): Register => {
   return empty
 }
 
+/** Lays files of our own over some of the kernel's. Each begins in /dev, which is ours, and keeps no name there. */
+const planReplacedFiles = (context: PlanContext, files: KernelFiles, dev: Register): void => {
+  const { stage, spec, host } = context
+  for (const [path, content] of spec.replacedFiles ?? []) {
+    const place = relativeTo(files, path)
+    if (place === undefined || host.kernelFile(path) !== 'file') continue
+    const [directory, name] = place
+    const own = '.replaced'
+    makeEntry(context, dev, { kind: 'file', path: own, content })
+    const words = { what: `take it as a mount for ${path}` }
+    const file = stage.callFor('file', words, 'open_tree', [dev, context.string(own), CLONE_PATH])
+    setAttributes(context, file, { set: HARMLESS | MOUNT_ATTR_RDONLY, recursive: false }, 'make it read-only')
+    attachBelow(context, file, directory, name, `mount it over ${path}`, 'what the kernel says there is of the host')
+    stage.call({ what: 'take its name away' }, 'unlinkat', [dev, context.string(own), 0])
+    stage.release(file)
+  }
+}
+
 /**
  * Hides and write-protects paths of /proc and /sys. Both are file systems of the kernel, mounted by us a moment ago:
  * no link in them can lead astray, so paths relative to them are safe (compare CVE-2025-31133, CVE-2025-52881).
@@ -105,6 +124,21 @@ export const planMasks = (context: PlanContext, files: KernelFiles, dev: Registe
     attachBelow(context, tree, directory, name, `mount it over ${path}`)
     stage.release(tree)
   }
+  for (const path of spec.writablePaths ?? []) {
+    const place = relativeTo(files, path)
+    if (place === undefined || host.kernelFile(path) === undefined) continue
+    const [directory, name] = place
+    const tree = stage.callFor('tree', { what: `take ${path}` }, 'open_tree', [
+      directory,
+      context.string(name),
+      CLONE_PATH,
+    ])
+    const attributes = { set: HARMLESS, clear: MOUNT_ATTR_RDONLY, recursive: false }
+    setAttributes(context, tree, attributes, `make ${path} writable`, 'it is of namespaces of its own')
+    attachBelow(context, tree, directory, name, `mount it over ${path}`)
+    stage.release(tree)
+  }
+  planReplacedFiles(context, files, dev)
   const hidden = spec.maskedPaths.filter((path) => host.kernelFile(path) !== undefined)
   const empty = hidden.some((path) => host.kernelFile(path) === 'directory') ? makeEmpty(context) : dev
   for (const path of hidden) {
