@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { getWindowSize, enterRawMode, isTerminal, setTermios } from '../linux/index.ts'
+import { getWindowSize, enterRawMode, isTerminal, setTermios, trySyscall } from '../linux/index.ts'
 import { EscapeKey } from './escape.ts'
 
 /** The console of a machine: what is written to it, what it writes, and its size. */
@@ -34,14 +34,17 @@ export class Console {
   readonly #events: ConsoleEvents
   readonly #escape = new EscapeKey()
   readonly #restore: () => void
+  readonly #wasTerminal: boolean
   #side: ConsoleSide | undefined
   #lost = false
 
   constructor(events: ConsoleEvents) {
     this.#events = events
     const before = isTerminal(0) ? enterRawMode(0) : undefined
+    this.#wasTerminal = before !== undefined
     this.#restore = () => {
-      if (before !== undefined) setTermios(0, before)
+      // One that was hung up has no settings any more.
+      if (before !== undefined && isTerminal(0)) setTermios(0, before)
     }
     // Should anything end this process on another way.
     process.once('exit', this.#restore)
@@ -72,6 +75,8 @@ export class Console {
     process.stdin.off('data', this.#type)
     process.stdin.destroy()
     this.#restore()
+    // Node, too, gives terminals their settings back, and aborts where one was hung up: then we end without that.
+    if (this.#wasTerminal && !isTerminal(0)) process.once('exit', (status) => void trySyscall('exit_group', status))
   }
 
   /** The machine goes on writing to its console: that is thrown away, since it waits for room else. */

@@ -147,6 +147,19 @@ test('busybox boots, and all ways to its end', { skip: NEEDS || NO_BUSYBOX, time
   assert.deepEqual(groupsOf(escaped.pid), [])
 })
 
+test(
+  'a terminal that is hung up shuts the system down in order',
+  { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 },
+  async () => {
+    const tiny = makeBusybox()
+    const session = new Session(['boot', tiny])
+    await session.see(/tiny login: /)
+    session.close()
+    assert.equal(await session.status, 0)
+    assert.ok(existsSync(join(tiny, 'root/stopped-in-order')))
+  },
+)
+
 test('what is no system is refused', { skip: NEEDS }, () => {
   const tiny = makeBusybox()
   mkdirSync(join(tiny, '../empty'))
