@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Trace } from '../../src/index.ts'
 import { closure, traceFiles } from '../../src/index.ts'
@@ -17,7 +17,7 @@ const face = new URL('../../src/index.js', import.meta.url).href
 
 /** A directory outside of /tmp, whose files are taken for no temporary ones. */
 const lasting = (): { readonly path: string } & Disposable => {
-  const path = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), 'trace-'))
+  const path = mkdtempSync(join(homedir(), '.tare-trace-'))
   chmodSync(path, 0o755)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
