@@ -1,7 +1,8 @@
 import { finished } from 'node:stream/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Program, RunOptions } from '../index.ts'
-import { enterRawMode, getWindowSize, isTerminal, setTermios } from '../linux/index.ts'
+import { getWindowSize, isTerminal } from '../linux/index.ts'
+import { typeRaw } from './raw-mode.ts'
 
 /** What a program's standard streams are to be. */
 export interface Wanted {
@@ -104,14 +105,8 @@ const attachTerminal = (program: Program, interactive: boolean): (() => void) =>
   // What it was before its terminal was there.
   program.stdout?.once('data', resize)
   const stopTyping = interactive && program.stdin !== undefined ? type(program.stdin) : () => undefined
-  const before = interactive && isTerminal(0) ? enterRawMode(0) : undefined
-  const restore = (): void => {
-    if (before !== undefined) setTermios(0, before)
-  }
-  // Should anything end this process on another way.
-  process.once('exit', restore)
+  const restore = interactive ? typeRaw() : () => undefined
   return () => {
-    process.off('exit', restore)
     process.off('SIGWINCH', resize)
     restore()
     stopTyping()

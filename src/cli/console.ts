@@ -1,7 +1,8 @@
 import type { Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { getWindowSize, enterRawMode, isTerminal, setTermios, trySyscall } from '../linux/index.ts'
+import { getWindowSize, isTerminal } from '../linux/index.ts'
 import { EscapeKey } from './escape.ts'
+import { typeRaw } from './raw-mode.ts'
 
 /** The console of a machine: what is written to it, what it writes, and its size. */
 export interface ConsoleSide {
@@ -34,20 +35,12 @@ export class Console {
   readonly #events: ConsoleEvents
   readonly #escape = new EscapeKey()
   readonly #restore: () => void
-  readonly #wasTerminal: boolean
   #side: ConsoleSide | undefined
   #lost = false
 
   constructor(events: ConsoleEvents) {
     this.#events = events
-    const before = isTerminal(0) ? enterRawMode(0) : undefined
-    this.#wasTerminal = before !== undefined
-    this.#restore = () => {
-      // One that was hung up has no settings any more.
-      if (before !== undefined && isTerminal(0)) setTermios(0, before)
-    }
-    // Should anything end this process on another way.
-    process.once('exit', this.#restore)
+    this.#restore = typeRaw()
     process.on('SIGWINCH', this.#resize)
     process.stdin.on('data', this.#type)
     process.stdin.on('error', () => undefined)
@@ -71,12 +64,9 @@ export class Console {
   /** Gives our terminal back its settings, and lets go of our standard input. */
   close(): void {
     process.off('SIGWINCH', this.#resize)
-    process.off('exit', this.#restore)
     process.stdin.off('data', this.#type)
     process.stdin.destroy()
     this.#restore()
-    // Node, too, gives terminals their settings back, and aborts where one was hung up: then we end without that.
-    if (this.#wasTerminal && !isTerminal(0)) process.once('exit', (status) => void trySyscall('exit_group', status))
   }
 
   /** The machine goes on writing to its console: that is thrown away, since it waits for room else. */

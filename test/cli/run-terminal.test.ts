@@ -89,3 +89,11 @@ test('-t works where there is no terminal', container, () => {
   assert.equal(tare(['run', '-it', 'cat'], { input: 'hello\n' }).stdout.replaceAll('^D\b\b', ''), 'hello\r\nhello\r\n')
   assert.equal(tare(['run', '-it', 'wc', '-c'], { input: 'hello' }).status, 0)
 })
+
+test('a terminal that is hung up ends the program, and tare with its status', container, async () => {
+  const session = new Session(['run', '-it', 'sh', '-c', 'echo rea"dy"; exec sleep 100'])
+  await session.see(/ready\r\n/)
+  session.close()
+  // 128 and SIGHUP, which the terminal's end sends.
+  assert.equal(await session.status, 129)
+})
