@@ -68,10 +68,10 @@ const bundle = async (folder, input, options, plugins = []) => {
     treeshake: { moduleSideEffects: false },
     onLog: (level, log, handle) => {
       // What tsc writes for "using" asks for "this", and knows that there may be none.
-      if (log.code !== 'THIS_IS_UNDEFINED') handle(level === 'warn' ? 'error' : level, log)
+      if (level === 'warn' && log.code !== 'THIS_IS_UNDEFINED') handle('error', log)
     },
   })
-  const { output } = await made.generate({ ...options, chunkFileNames: '[name].js' })
+  const { output } = await made.generate({ ...options, chunkFileNames: '[name].js', experimentalMinChunkSize: 8000 })
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   for (const { fileName, code: text } of output) {

@@ -20,8 +20,10 @@ interface Content {
 
 const contentOf = (cell: Cell): Content => {
   const given = typeof cell === 'string' ? cell : cell.text
-  const text = isPlain(given) ? given : printable(given)
-  return { text, width: displayWidth(text), style: typeof cell === 'string' ? undefined : cell.style }
+  const style = typeof cell === 'string' ? undefined : cell.style
+  if (isPlain(given)) return { text: given, width: given.length, style }
+  const text = printable(given)
+  return { text, width: displayWidth(text), style }
 }
 
 const widthsOf = (rows: readonly (readonly Content[])[]): readonly number[] => {

@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs'
 import { EXIT_STATUS, signalStatus } from './exit-status.ts'
 
 /** Colours and weights for text that a person reads; each returns the text unchanged where colour is off. */
@@ -92,9 +93,38 @@ export interface TerminalSource {
   readonly stderr: () => TerminalStream
 }
 
+/** The device number of /dev/null. */
+const NULL_DEVICE = 0x103
+
+/**
+ * Standard output where that is a file, a pipe or /dev/null: written as any program writes it. Node's own stream for it
+ * takes longer to load than some commands run.
+ */
+const plainOutput = (): TerminalStream => ({
+  on: () => undefined,
+  write: (text) => {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length;) {
+      try {
+        at += writeSync(1, bytes, at)
+      } catch (error) {
+        // A pipe that somebody else has made not to block.
+        if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+        return process.stdout.write(bytes.subarray(at))
+      }
+    }
+    return true
+  },
+})
+
+const isPlainOutput = (): boolean => {
+  const stat = fstatSync(1)
+  return stat.isFile() || stat.isFIFO() || (stat.isCharacterDevice() && stat.rdev === NULL_DEVICE)
+}
+
 const HOST: TerminalSource = {
   env: process.env,
-  stdout: () => process.stdout,
+  stdout: () => (isPlainOutput() ? plainOutput() : process.stdout),
   stderr: () => process.stderr,
 }
 

@@ -65,6 +65,13 @@ interface LeaderFacts {
   readonly program: string | undefined
 }
 
+/**
+ * What every container's PID 1 executes that Tare starts, its stage; and what the kernel calls that: 15 bytes of it, or
+ * before Linux 6.14 the number of a descriptor.
+ */
+const STAGE = '/memfd:tare-stage (deleted)'
+const STAGE_NAME = /^(?:memfd:tare-stag|\d+)$/
+
 interface LedGroup {
   readonly group: ProcessGroup
   readonly facts: LeaderFacts
@@ -91,7 +98,9 @@ const readFacts = (proc: ProcDirectory, host: NamespaceInodes, leader: Contained
       return inode === undefined || inode === host[kind] ? [] : [{ kind, inode }]
     })
     const paths = parseCgroupPaths(held.read('cgroup') ?? '')
-    return { leader, namespaces, cgroups: [...paths.values()], cgroup: mainCgroup(paths), program: held.link('exe') }
+    // Asked only of what bears the name that the kernel gave the stage: no other process can take it from a PID 1.
+    const program = STAGE_NAME.test(leader.name) ? held.link('exe') : undefined
+    return { leader, namespaces, cgroups: [...paths.values()], cgroup: mainCgroup(paths), program }
   } finally {
     held.close()
   }
@@ -139,9 +148,6 @@ const serviceOf = (cgroup: string): string | undefined => {
   const unit = cgroup.split('/').findLast((part) => UNIT.test(part))
   return unit?.endsWith('.service') === true ? unit : undefined
 }
-
-/** What every container's PID 1 executes that Tare starts: its stage. */
-const STAGE = '/memfd:tare-stage (deleted)'
 
 const originOf = (
   { leader, program }: LeaderFacts,

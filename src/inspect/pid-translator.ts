@@ -57,11 +57,11 @@ export class PidTranslator {
     return way
   }
 
-  /** From a namespace outwards to the host's, which must be met: what is elsewhere has no numbers of ours. */
+  /** From a namespace outwards to the host's, which it isn't and which must be met: what is elsewhere has no numbers of ours. */
   #findWay(innermost: number | undefined): readonly number[] {
     const way: number[] = []
     for (let fd = innermost; fd !== undefined; fd = openParentNamespace(fd)) {
-      if (fstatSync(fd).ino === this.#host) {
+      if (fd !== innermost && fstatSync(fd).ino === this.#host) {
         closeSync(fd)
         return way
       }
