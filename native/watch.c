@@ -195,7 +195,7 @@ static int watch_add(napi_env env, struct instance *instance, int fd, napi_value
 /* Once for each environment: how it is told of readiness. */
 static void watch_prepare(napi_env env, struct instance *instance) {
     napi_value global, name, resource;
-    bool bun = false;
+    bool bun = true; /* also if it can't be asked: a worker is being terminated */
     instance->prepared = true;
     napi_get_global(env, &global);
     napi_has_named_property(env, global, "Bun", &bun);

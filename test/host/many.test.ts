@@ -28,7 +28,7 @@ const memory = async (): Promise<{ readonly resident: number; readonly heap: num
 }
 
 const COUNT = 1000
-const PARTS = 5
+const PARTS = 8
 
 /** Kinds of containers in turn, as far as this user may make them. */
 const KINDS: readonly RunOptions[] = [
