@@ -46,8 +46,8 @@ export interface LinuxDeviceCgroup {
   /** Any where absent. */
   readonly major?: number | undefined
   readonly minor?: number | undefined
-  /** Some of `r`, `w`, `m`; all of them where absent. */
-  readonly access?: string | undefined
+  /** Some of `r`, `w`, `m`. */
+  readonly access: string
 }
 
 /** Engines that had no optional numbers wrote -1 for any. */
@@ -70,7 +70,7 @@ export const readDeviceCgroup: Read<LinuxDeviceCgroup> = (value, at) => {
     ),
     major: fields.optional('major', readNumber),
     minor: fields.optional('minor', readNumber),
-    access: fields.optional('access', readAccess),
+    access: fields.required('access', readAccess),
   }
 }
 
