@@ -1,8 +1,9 @@
 import type { BootOptions, Machine, MachineEnd } from '../index.ts'
-import { boot as bootMachine } from '../index.ts'
+import { boot as bootMachine, findMachine } from '../index.ts'
 import { isTerminal, signalNumber } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
+import { wantedOptions } from './boot-settings.ts'
 import { Console, consoleSize } from './console.ts'
 import { signalStatus } from './exit-status.ts'
 import type { OptionValues } from './options.ts'
@@ -10,6 +11,16 @@ import { parseVolume } from './run-mounts.ts'
 import { wrongValue } from './wrong-value.ts'
 
 const OPTIONS = [
+  {
+    long: 'save',
+    description: 'Keeps the options of this command line as settings of the machine, beside those that it has.',
+    group: 'Settings',
+  },
+  {
+    long: 'settings',
+    description: 'Uses the settings of the machine. It is the default; --no-settings boots with these options alone.',
+    group: 'Settings',
+  },
   {
     long: 'ephemeral',
     description: 'Keeps changes in memory, and forgets them at the end, instead of changing the directory.',
@@ -81,20 +92,25 @@ const pidsLimit = (text: string | undefined): number | undefined => {
 const toBootOptions = (values: OptionValues<typeof OPTIONS>, words: readonly string[]): BootOptions => {
   const { ephemeral, init, hostname, network, memory, cpus } = values
   const pids = pidsLimit(values['pids-limit'])
-  const console = consoleSize()
   return {
-    arguments: words,
-    mounts: values.volume.map(parseVolume),
-    env: { TERM: process.env['TERM'] ?? 'vt220', ...Object.fromEntries(values.env.map(variable)) },
-    ...(ephemeral === true ? { ephemeral } : {}),
+    ...(words.length === 0 ? {} : { arguments: words }),
+    ...(values.volume.length === 0 ? {} : { mounts: values.volume.map(parseVolume) }),
+    ...(values.env.length === 0 ? {} : { env: Object.fromEntries(values.env.map(variable)) }),
+    ...(ephemeral === undefined ? {} : { ephemeral }),
     ...(init === undefined ? {} : { init }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(network === 'host' || network === 'none' ? { network } : {}),
     ...(memory === undefined ? {} : { memory }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(pids === undefined ? {} : { pids }),
-    ...(console === undefined ? {} : { console }),
   }
+}
+
+/** What a terminal at hand adds, which is nobody's setting. */
+const forTerminal = (options: BootOptions): BootOptions => {
+  const size = consoleSize()
+  const env = { TERM: process.env['TERM'] ?? 'vt220', ...options.env }
+  return { ...options, env, ...(size === undefined ? {} : { console: size }) }
 }
 
 const statusOf = (end: MachineEnd): number => {
@@ -106,17 +122,19 @@ const statusOf = (end: MachineEnd): number => {
 const ENDING = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 export const boot: Command = command({
-  usage: ['[OPTION]... [--] DIR [ARGUMENT...]'],
+  usage: ['[OPTION]... [--] MACHINE [ARGUMENT...]'],
   description:
-    'Boots the system in DIR with its own init, in a container, and connects its console with this terminal: log in there, and switch it off from there (poweroff). Changes are kept in DIR, unless --ephemeral.\n\n' +
-    'It has a user namespace, a network and control groups of its own. Its root has no power outside; files in DIR that belong to root outside belong to its root inside.\n\n' +
+    'Boots the system in a directory with its own init, in a container, and connects its console with this terminal: log in there, and switch it off from there (poweroff). Changes are kept in the directory, unless --ephemeral.\n\n' +
+    'MACHINE is a path, or the name of a directory here or of a machine in /var/lib/tare/machines (for others than root ~/.local/share/tare/machines). What it is booted with by itself, its settings, stands in MACHINE.tare.json beside the directory; options go before that for once, or with --save for good.\n\n' +
+    'It has a user namespace, a network and control groups of its own. Its root has no power outside; files in the directory that belong to root outside belong to its root inside.\n\n' +
     'Every key is for the system. ^] three times within a second ends it at once, as if the power failed. A signal to tare (TERM, INT, HUP) has it shut down in order; a second one ends it at once. When the system reboots, it is booted again. If tare is killed, all of it ends.',
   options: OPTIONS,
-  operands: [{ name: 'DIR' }, { name: 'ARGUMENT', optional: true, repeatable: true }],
+  operands: [{ name: 'MACHINE' }, { name: 'ARGUMENT', optional: true, repeatable: true }],
   stopAtOperand: true,
   examples: [
     { description: 'a system, to a login prompt', command: 'tare boot ./box' },
     { description: 'the same, and nothing of it is kept', command: 'tare boot --ephemeral -m 1g ./box' },
+    { description: 'one with a name, and with a limit that it keeps', command: 'tare boot --save -m 1g web' },
     { description: 'only what is needed for repairs', command: 'tare boot ./box systemd.unit=rescue.target' },
   ],
   exitStatus: [
@@ -125,8 +143,9 @@ export const boot: Command = command({
     ['128+N', 'Signal N ended its init; 137 if it was ended at once.'],
   ],
   run: async ({ options, operands, terminal }) => {
-    const [directory = '', ...words] = operands
-    const asked = toBootOptions(options, words)
+    const [machineName = '', ...words] = operands
+    const directory = findMachine(machineName)
+    const asked = forTerminal(wantedOptions(directory, toBootOptions(options, words), options))
     let machine: Machine | undefined
     let asking = false
     const end = (): void => {

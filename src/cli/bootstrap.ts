@@ -1,4 +1,4 @@
-import { bootstrap, BOOTSTRAP_VARIANTS } from '../index.ts'
+import { bootstrap, BOOTSTRAP_VARIANTS, newMachineDirectory } from '../index.ts'
 import { madeText, progressText } from './bootstrap-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
@@ -31,12 +31,28 @@ const cacheOf = (use: boolean | undefined, refresh: boolean | undefined): 'use' 
   return refresh === true ? 'refresh' : 'use'
 }
 
+/** Where the system is to be: a directory, or the place of a machine of that name. */
+const outputOf = (directory: string | undefined, name: string | undefined): string => {
+  if (name === undefined && directory !== undefined) return directory
+  if (name !== undefined && directory === undefined) return newMachineDirectory(name)
+  if (name === undefined)
+    throw new UsageError('cannot use tare bootstrap: DIR is missing', 'Give a directory, or --name.')
+  throw new UsageError('cannot use --name together with DIR: either says where the system is to be', 'Leave one out.')
+}
+
 export const bootstrapCommand: Command = command({
+  usage: ['[OPTION]... SYSTEM DIR', '[OPTION]... --name=NAME SYSTEM'],
   description:
     "Makes DIR with the system of a distribution in it, from the distribution's own packages, which are verified against the signatures of its archive. SYSTEM is a distribution and a release: debian:bookworm, debian:12, ubuntu:22.04, fedora:40.\n\n" +
     'A program of this host does the work: mmdebstrap, or for root debootstrap, for Debian and Ubuntu; dnf, for root, for Fedora. As root the system belongs to root. As an ordinary user it belongs to you and to your subordinate ids (subuid(5)), as in all your containers.\n\n' +
     'The system is made beside its place and put there when it is complete, so that there is all of it or nothing; an interrupted one leaves nothing. It is kept as a copy, too: the next one of the same kind takes about a second, as long as the archive has nothing newer.',
   options: [
+    {
+      long: 'name',
+      argument: 'NAME',
+      description:
+        'Makes a machine of this name, instead of DIR: it lies in /var/lib/tare/machines, or for others than root in ~/.local/share/tare/machines, and "tare boot NAME" finds it.',
+    },
     {
       long: 'include',
       argument: 'PACKAGES',
@@ -92,13 +108,14 @@ export const bootstrapCommand: Command = command({
       description: 'Prints JSON: { path, system, architecture, variant, include, engine, cached, warnings }.',
     },
   ],
-  operands: [{ name: 'SYSTEM' }, { name: 'DIR' }],
+  operands: [{ name: 'SYSTEM' }, { name: 'DIR', optional: true }],
   examples: [
     { description: 'the least of Debian 12', command: 'tare bootstrap debian:bookworm ./box' },
     {
       description: 'with a web server and an init to start it',
       command: 'tare bootstrap debian:12 --include nginx,systemd-sysv ./web',
     },
+    { description: 'a machine with a name', command: 'tare bootstrap debian:12 --include systemd-sysv --name web' },
     {
       description: 'from a mirror nearby',
       command: 'tare bootstrap ubuntu:jammy --mirror http://mirror.example.org/ubuntu ./box',
@@ -106,7 +123,8 @@ export const bootstrapCommand: Command = command({
     { description: 'a command in it', command: 'tare run --rootfs ./box -- cat /etc/os-release' },
   ],
   exitStatus: [['128+N', 'Signal N ended it; nothing is left.']],
-  run: async ({ options, operands: [system = '', output = ''], terminal }) => {
+  run: async ({ options, operands: [system = '', directory], terminal }) => {
+    const output = outputOf(directory, options.name)
     const cache = cacheOf(options.cache, options.refresh)
     const quiet = options.quiet === true || options.json === true
     const { show, clear } = progressLine(terminal)

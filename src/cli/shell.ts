@@ -1,4 +1,4 @@
-import { shell as runShell } from '../index.ts'
+import { findMachine, shell as runShell } from '../index.ts'
 import { isTerminal } from '../linux/index.ts'
 import { streamOptions } from './attach.ts'
 import type { Command } from './command.ts'
@@ -39,7 +39,7 @@ export const shell: Command = command({
   description:
     "Runs root's login shell, or a command, in the system that DIR holds, without the system's own init: as in single-user mode. What it changes is kept in DIR, unless --ephemeral.\n\n" +
     "The shell is the one that the system's own /etc/passwd names. If standard input and output are a terminal, it gets one of its own. It finds HOME, USER, SHELL, PATH, LANG and TERM as a login sets them, an empty /run, and, with --network=host, the host's /etc/resolv.conf; nothing else of the host.\n\n" +
-    'It is a container as those of "tare run", with the same walls but one: set-user-id programs of the system work in it. As root, DIR belongs to root, and nobody else should be able to go there: what root inside makes a set-user-id program, is one outside too. As an ordinary user, DIR is your own, or belongs to your subordinate ids.',
+    'It is a container as those of "tare run", with the same walls but one: set-user-id programs of the system work in it. As root, DIR belongs to root, and nobody else should be able to go there: what root inside makes a set-user-id program, is one outside too. As an ordinary user, DIR is your own, or belongs to your subordinate ids. DIR may be the name of a machine, as for "tare boot".',
   options: SHELL_OPTIONS,
   operands: [
     { name: 'DIR' },
@@ -73,7 +73,7 @@ export const shell: Command = command({
     const { ephemeral = false } = options
     const asked = { ...toRunOptions({ ...options, ...ABSENT }, HOST_SOURCE), ephemeral, term: process.env['TERM'] }
     const report = openReport(options.report)
-    const program = runShell(directory, words, { ...asked, ...streamOptions(wanted) })
+    const program = runShell(findMachine(directory), words, { ...asked, ...streamOptions(wanted) })
     return followProgram(program, { wanted, asked, report, terminal })
   },
 })

@@ -176,7 +176,7 @@ test('what is no system is refused', { skip: NEEDS }, () => {
     [['--init=/sbin/other', tiny], /^tare: cannot boot .*: there is no program \/sbin\/other in it\n/],
     [['--pids-limit=many', tiny], /^tare: .*pids-limit/],
     [['--env=X', tiny], /^tare: .*NAME=VALUE/],
-    [[], /^tare: .*DIR/],
+    [[], /^tare: .*MACHINE/],
   ]
   for (const [args, said] of cases) {
     const { status, stderr, stdout } = tare(['boot', ...args])
