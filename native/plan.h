@@ -15,6 +15,8 @@
 #define PLAN_MAX_SIZE (64u << 20)
 #define PLAN_REGISTERS 128u
 #define PLAN_NO_REGISTER 255u
+#define PLAN_MIN_LOG (1u << 12)
+#define PLAN_MAX_LOG (1u << 30)
 
 /* Descriptors of the stage that have a fixed number. */
 #define CONTROL_FD 3 /* SOCK_SEQPACKET to the parent: reports go up; leave to proceed, and descriptors, come down */
@@ -41,7 +43,9 @@ enum plan_op {
     OP_JUMP = 5,    /* go on at jump[0].target */
     OP_INIT = 6,    /* be PID 1 for the process args[0]; write a struct ended to descriptor args[1]; never returns */
     OP_FAIL = 7,    /* behave as a system call that failed with the errno args[0] (how faults are injected) */
-    OP_LAST = OP_FAIL,
+    OP_MONITOR = 8, /* stay until the process of pidfd args[0] has ended: console args[1], listening socket args[2], log
+                     * args[3] of args[5] bytes (PLAN_MIN_LOG to PLAN_MAX_LOG), socket for what init says args[4]; see monitor.h */
+    OP_LAST = OP_MONITOR,
 };
 
 enum plan_kind {
@@ -89,6 +93,21 @@ struct ended {
     uint64_t usage[18]; /* struct rusage of RUSAGE_CHILDREN (getrusage(2)) */
 };
 
+/* The log of a console: this, then from MONITOR_LOG_DATA on so many bytes as the plan says, of which byte n of all that
+ * was ever written stands at n modulo their number. */
+struct monitor_log {
+    uint64_t written; /* how many bytes, ever */
+    uint64_t state;   /* what init has said of itself */
+};
+#define MONITOR_LOG_DATA 64
+#define MONITOR_READY 1    /* all is up */
+#define MONITOR_STOPPING 2 /* all goes down */
+
+/* The first byte of a message from one who is attached to a console. */
+#define MONITOR_TYPED 0 /* then what was typed */
+#define MONITOR_SIZE 1  /* then a struct winsize (ioctl_tty(2)) */
+
+_Static_assert(sizeof(struct monitor_log) == 16, "monitor_log");
 _Static_assert(sizeof(struct ended) == 152, "ended");
 _Static_assert(sizeof(struct plan_header) == 32, "plan_header");
 _Static_assert(sizeof(struct plan_step) == 80, "plan_step");

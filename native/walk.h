@@ -1,12 +1,14 @@
 /* Checking a plan and walking it: the whole of what the stage does, apart from starting up.
  *
  * It has no policy. It knows no container, no path and no file format, allocates nothing, and loops only over
- * the steps, whose jumps go forward only: so a walk always ends. (As PID 1 of a container it stays, see `init`.)
+ * the steps, whose jumps go forward only: so a walk always ends. (As PID 1 of a container it stays, see `init`, and as
+ * the parent of one in the background, see monitor.h.)
  * Every index and offset in a plan is checked before the first step is taken. The kernel checks the rest: a step
  * can do what its process may do, no more. */
 #ifndef TARE_WALK_H
 #define TARE_WALK_H
 
+#include "monitor.h"
 #include "plan.h"
 #include "syscall.h"
 
@@ -80,6 +82,8 @@ static uint32_t plan_check(const uint8_t *bytes, uint64_t size, struct walk *wal
             return wrong;
         if ((s->op == OP_CHECK || s->op == OP_FAIL) &&
             (s->arg[s->op == OP_CHECK ? 2 : 0] == 0 || s->arg[s->op == OP_CHECK ? 2 : 0] > 4095))
+            return wrong;
+        if (s->op == OP_MONITOR && (s->kind[5] != KIND_IMMEDIATE || s->arg[5] < PLAN_MIN_LOG || s->arg[5] > PLAN_MAX_LOG))
             return wrong;
     }
     walk->header = (struct plan_header *)h;
@@ -218,8 +222,11 @@ static uint32_t plan_walk(struct walk *walk, uint32_t from, long *error) {
         case OP_FAIL:
             result = -(int64_t)a[0];
             break;
+        case OP_MONITOR:
+            result = monitor((long)a[0], (long)a[1], (long)a[2], (long)a[3], (long)a[4], a[5]);
+            break;
         }
-        int fallible = s->op == OP_SYSCALL || s->op == OP_CLONE || s->op == OP_CHECK || s->op == OP_FAIL;
+        int fallible = s->op == OP_SYSCALL || s->op == OP_CLONE || s->op == OP_CHECK || s->op == OP_FAIL || s->op == OP_MONITOR;
         if (fallible && result < 0 && result >= -4095) {
             int found = 0;
             for (int j = s->op == OP_CLONE; j < PLAN_JUMPS && s->jump[j].error != 0 && !found; j++) {

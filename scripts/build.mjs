@@ -36,7 +36,10 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
   const stage = join(out, 'stage')
   const addon = join(out, 'tare.node')
   const shared = ['native/syscall.h', 'scripts/build.mjs'].map((file) => join(root, file))
-  const stageSources = [...shared, ...['plan.h', 'walk.h', 'stage.c'].map((file) => join(root, 'native', file))]
+  const stageSources = [
+    ...shared,
+    ...['plan.h', 'monitor.h', 'walk.h', 'stage.c'].map((file) => join(root, 'native', file)),
+  ]
   if (stale(stage, stageSources)) run(cc, [...stageFlags, ...warnings, '-o', stage, 'native/stage.c'])
   if (
     stale(addon, [

@@ -31,7 +31,7 @@ static long syscall6(long nr, long a, long b, long c, long d, long e, long f);
         }                                                                                                              \
     } while (0)
 
-enum state { RUNNING, AT_CALL, AT_INIT, ENDED };
+enum state { RUNNING, AT_CALL, AT_INIT, AT_MONITOR, ENDED };
 
 struct model {
     enum state state;
@@ -50,8 +50,14 @@ struct model {
     /* As PID 1: */
     long child, status_fd;
     int expected_exit; /* -1 before the end of the program */
-    bool used, written;
+    bool used, told;
     long signal; /* the last that came, or 0 if it is to be kept */
+    /* As a monitor: */
+    int32_t pidfd, console, listener, log, notify;
+    uint64_t capacity, written, logged;
+    bool over; /* its process has ended */
+    uint32_t turns, last_reads;
+    uint8_t clients[MONITOR_CLIENTS]; /* descriptors, 0: none */
 };
 
 static struct model model;
@@ -65,7 +71,7 @@ static uint64_t chance(void) {
 }
 
 static bool can_fail(const struct plan_step *s) {
-    return s->op == OP_SYSCALL || s->op == OP_CLONE || s->op == OP_CHECK || s->op == OP_FAIL;
+    return s->op == OP_SYSCALL || s->op == OP_CLONE || s->op == OP_CHECK || s->op == OP_FAIL || s->op == OP_MONITOR;
 }
 
 /* Where a step goes on after an errno; 0 if nowhere. */
@@ -139,6 +145,18 @@ static void advance(void) {
             model.child = (long)where;
             model.status_fd = (long)value;
             model.state = AT_INIT;
+            break;
+        case OP_MONITOR:
+            model.pidfd = (int32_t)where;
+            model.console = (int32_t)value;
+            model.listener = (int32_t)size;
+            model.log = (int32_t)argument(s, 3);
+            model.notify = (int32_t)argument(s, 4);
+            model.capacity = argument(s, 5);
+            model.over = false;
+            model.turns = model.last_reads = 0;
+            memset(model.clients, 0, sizeof model.clients);
+            model.state = AT_MONITOR;
             break;
         case OP_STORE:
         case OP_LOAD: {
@@ -251,11 +269,11 @@ static long init_call(long nr, const uint64_t *args) {
         CHECK(model.expected_exit == (int)(exited ? ended.status >> 8 : 128 + (ended.status & 0x7f)));
         for (int i = 0; i < 18; i++)
             CHECK(ended.usage[i] == 0x5a5a5a5a5a5a5a5aull);
-        model.written = true;
+        model.told = true;
         return answer();
     }
     case __NR_exit_group:
-        CHECK(model.written && (int)args[0] == model.expected_exit);
+        CHECK(model.told && (int)args[0] == model.expected_exit);
         longjmp(left, 1);
     default:
         CHECK(!"a system call that PID 1 has no need of");
@@ -263,21 +281,164 @@ static long init_call(long nr, const uint64_t *args) {
     }
 }
 
+/* One who is attached: descriptors from 100 on, so that none is mistaken for another. */
+static uint8_t *client_of(uint64_t fd) {
+    CHECK(fd != 0);
+    for (int i = 0; i < MONITOR_CLIENTS; i++)
+        if (model.clients[i] == fd)
+            return &model.clients[i];
+    CHECK(!"a descriptor of nobody who is attached");
+    return NULL;
+}
+
+/* What may be written to: all of it is. */
+static long fill(uint64_t to, uint64_t room) {
+    static const char *const words[] = {"READY=1", "READY=1\n", "X=2\nREADY=1\n", "STOPPING=1", "READY=12", "", "READY="};
+    uint8_t *bytes = (uint8_t *)(uintptr_t)to;
+    for (uint64_t i = 0; i < room; i++)
+        bytes[i] = (uint8_t)(chance() % 3);
+    switch (chance() % 6) {
+    case 0:
+        return (long)room;
+    case 1:
+        return -11;
+    case 2:
+        return (long)(chance() % 2) - 4;
+    case 3: {
+        const char *word = words[chance() % 7];
+        memcpy(bytes, word, strlen(word));
+        return (long)strlen(word);
+    }
+    case 4:
+        return 9;
+    default:
+        return (long)(chance() % (room + 1));
+    }
+}
+
+static void read_all(uint64_t from, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++)
+        (void)((const volatile uint8_t *)(uintptr_t)from)[i];
+}
+
+/* The kernel as the parent of a container in the background sees it. */
+static long monitor_call(long nr, const uint64_t *args) {
+    int32_t fd = (int32_t)args[0];
+    bool last = ++model.turns > 300;
+    switch (nr) {
+    case __NR_pread64:
+        CHECK(fd == model.log && args[2] == sizeof(struct monitor_log) && args[3] == 0);
+        model.written = model.logged = chance() % 3 ? chance() % 9000 : chance();
+        if (chance() % 8 == 0) {
+            model.written = model.logged = 0;
+            return -5;
+        }
+        memcpy((void *)(uintptr_t)args[1], &model.written, 8);
+        memset((uint8_t *)(uintptr_t)args[1] + 8, 0, 8);
+        return 16;
+    case __NR_ppoll: {
+        struct monitor_poll *polled = (struct monitor_poll *)(uintptr_t)args[0];
+        CHECK(args[1] == MONITOR_POLLED && args[2] == 0 && args[3] == 0 && model.logged == model.written);
+        CHECK(polled[0].fd == model.pidfd && (polled[1].fd == model.console || polled[1].fd == -1));
+        for (int i = 0; i < MONITOR_CLIENTS; i++)
+            CHECK(polled[4 + i].fd < 0 || polled[4 + i].fd == *client_of((uint64_t)polled[4 + i].fd));
+        if (!last && chance() % 64 == 0) {
+            settle(-12);
+            return -12;
+        }
+        for (int i = 0; i < MONITOR_POLLED; i++)
+            polled[i].revents = polled[i].fd < 0 || chance() % 2 ? 0 : (int16_t)(polled[i].events | (chance() % 8 ? 0 : 0x18));
+        model.over = last || chance() % 32 == 0;
+        polled[0].revents = model.over ? 1 : 0;
+        return 1;
+    }
+    case __NR_read: {
+        CHECK((fd == model.console || fd == -1) && args[2] == MONITOR_CHUNK);
+        long count = last ? -11 : fill(args[1], args[2]);
+        if (model.over && (count <= 0 || ++model.last_reads == MONITOR_LAST_READS)) {
+            if (count > 0)
+                count = -11;
+            settle(0);
+        } else if (count > 0) {
+            model.written += (uint64_t)count;
+        }
+        return count;
+    }
+    case __NR_pwrite64:
+        CHECK(fd == model.log);
+        if (args[3] == 0) {
+            uint64_t written;
+            CHECK(args[2] == sizeof(struct monitor_log) && model.logged == model.written);
+            memcpy(&written, (void *)(uintptr_t)args[1], 8);
+            CHECK(written == model.written);
+        } else {
+            CHECK(args[3] - MONITOR_LOG_DATA == model.logged % model.capacity);
+            CHECK(args[2] <= MONITOR_CHUNK && args[3] - MONITOR_LOG_DATA + args[2] <= model.capacity);
+            model.logged += args[2];
+        }
+        read_all(args[1], args[2]);
+        return chance() % 4 ? (long)args[2] : -28;
+    case __NR_sendto:
+        CHECK(*client_of(args[0]) && args[2] <= MONITOR_CHUNK && args[3] == (MSG_DONTWAIT_ | MSG_NOSIGNAL_));
+        read_all(args[1], args[2]);
+        return chance() % 8 ? (long)args[2] : -32;
+    case __NR_recvfrom:
+        CHECK(args[2] == MONITOR_CHUNK && args[3] == MSG_DONTWAIT_ && !model.over);
+        if (args[0] < 100 || args[0] >= 200)
+            CHECK(fd == model.notify);
+        else
+            CHECK(fd == model.notify || *client_of(args[0]));
+        return fill(args[1], args[2]);
+    case __NR_accept4: {
+        CHECK(fd == model.listener && args[3] == SOCK_CLOEXEC_NONBLOCK && !model.over);
+        if (chance() % 4 == 0)
+            return chance() % 2 ? -11 : -24;
+        uint8_t next = 100;
+        for (int i = 0; i < MONITOR_CLIENTS; i++)
+            if (model.clients[i] == next) {
+                next++;
+                i = -1;
+            }
+        for (int i = 0; i < MONITOR_CLIENTS; i++)
+            if (model.clients[i] == 0) {
+                model.clients[i] = next;
+                return next;
+            }
+        return 200; /* one too many: it is to be closed at once */
+    }
+    case __NR_close:
+        if (args[0] != 200)
+            *client_of(args[0]) = 0;
+        return 0;
+    case __NR_write:
+        CHECK((fd == model.console || fd == -1) && args[2] > 0 && args[2] < MONITOR_CHUNK && !model.over);
+        read_all(args[1], args[2]);
+        return chance() % 3 ? (long)(chance() % (args[2] + 1)) : chance() % 2 ? -11 : -5;
+    case __NR_ioctl:
+        CHECK((fd == model.console || fd == -1) && args[1] == TIOCSWINSZ_);
+        read_all(args[2], 8);
+        return answer();
+    default:
+        CHECK(!"a system call that a monitor has no need of");
+        return 0;
+    }
+}
+
 static long syscall6(long nr, long a, long b, long c, long d, long e, long f) {
     uint64_t args[6] = {(uint64_t)a, (uint64_t)b, (uint64_t)c, (uint64_t)d, (uint64_t)e, (uint64_t)f};
-    bool was_init = model.state == AT_INIT;
+    enum state before = model.state;
     advance();
-    if (model.state == AT_INIT && !was_init)
+    if (model.state == AT_INIT && before != AT_INIT)
         model.calls = 0;
-    CHECK(model.state == AT_CALL || model.state == AT_INIT);
-    return model.state == AT_CALL ? walk_call(nr, args) : init_call(nr, args);
+    CHECK(model.state == AT_CALL || model.state == AT_INIT || model.state == AT_MONITOR);
+    return model.state == AT_CALL ? walk_call(nr, args) : model.state == AT_INIT ? init_call(nr, args) : monitor_call(nr, args);
 }
 
 /* Whether a plan is as plan.h says: a second reading, to hold plan_check against. */
 static bool is_sound_step(const struct plan_step *s, uint32_t index, uint32_t steps, uint64_t data_size) {
     bool always = s->op == OP_CLONE || s->op == OP_JUMP;
     bool touches = s->op == OP_STORE || s->op == OP_LOAD;
-    if (s->op > 7)
+    if (s->op > 8)
         return false;
     if (s->reserved)
         return false;
@@ -328,6 +489,14 @@ static bool is_sound_step(const struct plan_step *s, uint32_t index, uint32_t st
         if (s->arg[k] < 1)
             return false;
         if (s->arg[k] > 4095)
+            return false;
+    }
+    if (s->op == OP_MONITOR) {
+        if (s->kind[5] != KIND_IMMEDIATE)
+            return false;
+        if (s->arg[5] < 4096)
+            return false;
+        if (s->arg[5] > 1 << 30)
             return false;
     }
     return true;
@@ -418,6 +587,10 @@ static void shape(uint8_t *plan, size_t size, uint8_t mode) {
             if ((s->op == OP_CHECK && k == 2) || (s->op == OP_FAIL && k == 0)) {
                 s->kind[k] = KIND_IMMEDIATE;
                 s->arg[k] = 1 + s->arg[k] % 4095;
+            }
+            if (s->op == OP_MONITOR && k == 5) {
+                s->kind[k] = KIND_IMMEDIATE;
+                s->arg[k] = 4096 + s->arg[k] % (s->arg[k] & 1 ? 6000 : PLAN_MAX_LOG - 4095);
             }
             if (s->kind[k] == KIND_REGISTER)
                 s->arg[k] %= PLAN_REGISTERS;
@@ -553,6 +726,12 @@ static void damage(uint8_t *plan, size_t size, uint32_t what, uint32_t seed) {
     case 28:
         s->kind[more ? 0 : 2] = KIND_DATA;
         s->arg[more ? 0 : 2] = 8;
+        break;
+    case 29:
+        s->arg[5] = more ? 4095 : PLAN_MAX_LOG;
+        break;
+    case 30:
+        s->arg[5] = (uint64_t)PLAN_MAX_LOG + more;
         break;
     default:
         plan[seed % size] ^= (uint8_t)(1u << (seed >> 29));

@@ -30,6 +30,21 @@ export class RegisterPool {
   }
 }
 
+/** Descriptors of the parent that stays with a container in the background. */
+export interface Monitored {
+  /** A pidfd of the container. */
+  readonly ended: Operand
+  /** The master of its console; not blocking. */
+  readonly console: Operand
+  /** A listening socket of packets, for those who attach. */
+  readonly listener: Operand
+  readonly log: Operand
+  /** A socket on which its init says how far it is; -1 for none. */
+  readonly notify: Operand
+  /** How many bytes of the console the log keeps: 2^12 to 2^30. */
+  readonly capacity: number
+}
+
 /** Collects the steps that one process performs, in order. */
 export class StepBuilder {
   readonly steps: Step[] = []
@@ -110,6 +125,11 @@ export class StepBuilder {
   /** Fails with `errno`, as what earlier tries of a system call have come to. */
   fail(words: Words, errno: number, call?: SyscallName): void {
     this.#add('fail', words, call, [errno], undefined, NONE)
+  }
+
+  /** Stays beside a container in the background until it has ended (native/monitor.h). */
+  monitor(words: Words, { ended, console, listener, log, notify, capacity }: Monitored): void {
+    this.#add('monitor', words, undefined, [ended, console, listener, log, notify, capacity], undefined, NONE)
   }
 
   label(): Label {

@@ -23,6 +23,7 @@ const OPERATIONS: Readonly<Record<Operation, number>> = {
   jump: 5,
   init: 6,
   fail: 7,
+  monitor: 8,
 }
 
 const KIND_REGISTER = 1

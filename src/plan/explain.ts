@@ -97,6 +97,8 @@ const callText = (step: Step, names: Names, target: (branch: Branch) => string):
       return `reap every child, pass on every signal, until ${operandText(first, names)} ends`
     case 'fail':
       return `fail with ${errnoText(first)}`
+    case 'monitor':
+      return `keep the console ${operandText(second, names)} until the process of ${operandText(first, names)} ends`
   }
 }
 

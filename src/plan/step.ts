@@ -44,7 +44,7 @@ export interface Branch {
   readonly to: Label
 }
 
-export type Operation = 'syscall' | 'clone' | 'store' | 'load' | 'check' | 'jump' | 'init' | 'fail'
+export type Operation = 'syscall' | 'clone' | 'store' | 'load' | 'check' | 'jump' | 'init' | 'fail' | 'monitor'
 
 /** One step of a plan: a system call, most of the time. */
 export interface Step {
