@@ -1,12 +1,16 @@
 import { receiveDescriptors } from '../linux/socket.ts'
 import { trySyscall } from '../linux/syscall.ts'
 
-/** native/plan.h: struct report, and its kinds; the last two are written by plans: a program's id, and that it waits. */
+/**
+ * native/plan.h: struct report, and its kinds; the last three are written by plans: a program's id, that it waits, and the
+ * id of a parent that stays with it.
+ */
 const MESSAGE_SIZE = 16
 const REPORT_FAILED = 1
 const REPORT_REFUSED = 2
 export const REPORT_PID = 3
 export const REPORT_READY = 4
+export const REPORT_MONITOR = 5
 
 /** What the stage said of itself. */
 export interface Report {
@@ -20,7 +24,9 @@ export class Control {
   readonly fd: number
   #report: Report | undefined
   #pid: number | undefined
+  #monitor: number | undefined
   #ready = false
+  #closed = false
   #descriptor: number | undefined
 
   constructor(fd: number) {
@@ -39,7 +45,19 @@ export class Control {
     return this.#pid
   }
 
-  /** Whether it waits for us to set up its namespaces. */
+  /** The parent that stays with that process. */
+  get monitor(): number | undefined {
+    this.#drain()
+    return this.#monitor
+  }
+
+  /** Whether nobody has the other end any more. */
+  get closed(): boolean {
+    this.#drain()
+    return this.#closed
+  }
+
+  /** Whether it waits for us, or says that all is there. */
   get ready(): boolean {
     this.#drain()
     return this.#ready
@@ -62,7 +80,11 @@ export class Control {
   #drain(): void {
     for (;;) {
       const message = receiveDescriptors(this.fd, MESSAGE_SIZE, { operation: 'hear from the stage' })
-      if (message === undefined || message.bytes.length === 0) return
+      if (message === undefined) return
+      if (message.bytes.length === 0) {
+        this.#closed = true
+        return
+      }
       for (const fd of message.fds) {
         if (this.#descriptor !== undefined) trySyscall('close', this.#descriptor)
         this.#descriptor = fd
@@ -72,6 +94,7 @@ export class Control {
       const kind = view.getUint32(0, true)
       const step = view.getUint32(4, true)
       if (kind === REPORT_PID) this.#pid = step
+      if (kind === REPORT_MONITOR) this.#monitor = step
       if (kind === REPORT_READY) this.#ready = true
       if (kind === REPORT_FAILED || kind === REPORT_REFUSED)
         this.#report ??= { kind: kind === REPORT_FAILED ? 'failed' : 'refused', step, errno: view.getInt32(8, true) }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { binding } from '../linux/binding.ts'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { TareError } from '../linux/error.ts'
 import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
@@ -176,6 +177,20 @@ export class Running implements RunningProgram {
   /** Whether it has not ended, and no step has failed so far. */
   get alive(): boolean {
     return this.#open && this.#parts.control.report === undefined
+  }
+
+  /**
+   * Leaves it to its parent, where that is another process: {@link ended} is never settled then. False if it has ended,
+   * or is about to.
+   */
+  leave(): boolean {
+    const { process, control, status, planFd } = this.#parts
+    if (!this.#open || !binding.unwatch(status)) return false
+    this.#open = false
+    this.#terminal.close()
+    control.close()
+    for (const fd of [process.pidfd, status, planFd]) trySyscall('close', fd)
+    return true
   }
 
   async #end(): Promise<Ended> {

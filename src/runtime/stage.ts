@@ -72,6 +72,16 @@ export interface StageProcess {
   readonly held: boolean
   /** The namespaces that it makes before it is the stage. */
   readonly unshare: Unshare | undefined
+  /** Where it is the child of another process than this: how that is done which only this one could do. */
+  readonly parent?: StageParent
+}
+
+/** A process that has made another one for us, to be the stage. */
+export interface StageParent {
+  /** As {@link proceed}. */
+  readonly proceed: () => void
+  /** As {@link finishStage}. */
+  readonly finish: () => Promise<WaitResult>
 }
 
 /** Namespaces that a process makes while Tare writes its plan. */
@@ -125,12 +135,14 @@ const startError = (code: number, unshare: Unshare | undefined): TareError =>
       })
 
 /** Lets a waiting stage go on. */
-export const proceed = ({ child }: StageProcess): void => {
-  binding.proceed(child)
+export const proceed = ({ child, parent }: StageProcess): void => {
+  if (parent === undefined) binding.proceed(child)
+  else parent.proceed()
 }
 
 /** Resolves when the process has ended, and reaps it; its pidfd is the caller's to close. Rejects if it never became the stage. */
-export const finishStage = async ({ pid, pidfd, child, unshare }: StageProcess): Promise<WaitResult> => {
+export const finishStage = async ({ pid, pidfd, child, unshare, parent }: StageProcess): Promise<WaitResult> => {
+  if (parent !== undefined) return parent.finish()
   let waited = waitid({ pidfd })
   if (waited === undefined) {
     await whenEnded(pidfd)

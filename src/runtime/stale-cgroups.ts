@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readIfThere } from '../linux/cgroup/file.ts'
 import type { CgroupLayout } from '../linux/cgroup/layout.ts'
 import { trySyscall } from '../linux/syscall.ts'
 import { AT_FDCWD } from '../linux/fcntl.ts'
@@ -15,9 +16,14 @@ const ownerOf = (leaf: string): number | undefined => {
   return match === null ? undefined : Number(match[1])
 }
 
+/** Version 2 says so itself, of a group and all below it. */
+const isPopulated = (group: string): boolean => readIfThere(`${group}/cgroup.events`)?.includes('populated 1') === true
+
 const isStale = (directory: string, leaf: string): boolean => {
   const owner = ownerOf(leaf)
   if (owner === undefined || existsSync(`/proc/${owner}`)) return false
+  // One in the background outlives whoever made it, and has groups in it which may be empty just now.
+  if (isPopulated(`${directory}/${leaf}`)) return false
   const stats = statSync(`${directory}/${leaf}`, { throwIfNoEntry: false })
   return stats !== undefined && Date.now() - stats.mtimeMs > OLD
 }

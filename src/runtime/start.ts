@@ -22,7 +22,7 @@ import type { ContainerPlan } from './plan/container-plan.ts'
 import type { PlanHost } from './plan/context.ts'
 import { Running } from './running.ts'
 import { removeStaleCgroups } from './stale-cgroups.ts'
-import type { Unshare } from './stage.ts'
+import type { StageProcess, Unshare } from './stage.ts'
 import { finishStage, makePipe, planMemory, proceed, startStage, writePlan } from './stage.ts'
 
 const SIGKILL = 9
@@ -31,8 +31,22 @@ export interface StartOptions {
   /** The program's standard input, output and error: descriptors of this process, which stay open here. */
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
   readonly host: PlanHost
+  /** Starts the process that becomes the stage; by default it is a child of this one. */
+  readonly start?: ((request: StageRequest) => Promise<StageProcess>) | undefined
   /** For tests. */
   readonly fault?: Fault | undefined
+}
+
+/** A process that is to become the stage of a container. */
+export interface StageRequest {
+  /** CLONE_ flags. */
+  readonly flags: number
+  readonly unshare: Unshare
+  /** What become its descriptors, from 3 on: its control socket, its plan, the pipe for its end, and others. */
+  readonly slots: readonly number[]
+  /** Our end of its control socket, and of the pipe; they stay ours. */
+  readonly control: number
+  readonly status: number
 }
 
 const AT_FDCWD = -100
@@ -125,12 +139,11 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
     const stage = (): readonly Step[] => (fault === undefined ? plan.stage : injectFault(plan.stage, fault))
     const planFd = descriptors.add(planMemory())
     const inherited = plan.inherited.map((register) => registers.get(register.index) ?? -1)
-    const process = startStage(
-      plan.cloneFlags,
-      [...options.stdio, theirControl, planFd, theirStatus, ...inherited],
-      birth,
-      unshareWith(plan.unshare, fault),
-    )
+    const slots = [theirControl, planFd, theirStatus, ...inherited]
+    const process =
+      options.start === undefined
+        ? startStage(plan.cloneFlags, [...options.stdio, ...slots], birth, unshareWith(plan.unshare, fault))
+        : await options.start({ flags: plan.cloneFlags, unshare: plan.unshare, slots, control, status })
     descriptors.close(theirControl)
     descriptors.close(theirStatus)
     try {

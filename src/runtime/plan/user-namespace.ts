@@ -1,13 +1,11 @@
-import { ERRNO } from '../../linux/errno.ts'
 import type { IdMapping } from '../../linux/idmap.ts'
 import { CLONE_NEWUSER } from '../../linux/namespace.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
-import { CONTROL, CWD } from './context.ts'
+import { CWD } from './context.ts'
+import { receiveInto } from './receive.ts'
 
-const MSG_CMSG_CLOEXEC = named(0x40000000, 'MSG_CMSG_CLOEXEC')
 const WRITE_ONLY = named(0o2000001, 'O_WRONLY|O_CLOEXEC')
-const CMSG_HEADER = 16
 
 /** An id of the host, always as wide: so that another can take its place in a plan (plan-template.ts). */
 export const idText = (id: number): string => String(id).padStart(10)
@@ -54,24 +52,14 @@ export const planUserNamespace = (context: PlanContext): number => {
  * are there; these go before them.
  */
 export const planHanded = (context: PlanContext): void => {
-  const { stage, data, handed } = context
+  const { stage, handed } = context
   const first = stage.steps.length
   stage.mechanism('start')
-  // struct msghdr, its one iovec, a byte, and the control message (recvmsg(2), cmsg(3), unix(7)).
-  const controlSize = Math.ceil((CMSG_HEADER + handed.length * 4) / 8) * 8
-  const header = data.space(56 + 16 + 8 + controlSize, `a message with ${handed.length} descriptors`)
-  const [vector, byte, control] = [header.offset + 56, header.offset + 72, header.offset + 80]
-  data.pointer(header.offset + 16, vector)
-  data.setWord(header.offset + 24, 1)
-  data.pointer(header.offset + 32, control)
-  data.setWord(header.offset + 40, controlSize)
-  data.pointer(vector, byte)
-  data.setWord(vector + 8, 1)
   const words = { what: 'receive descriptors', why: 'of trees whose owners are mapped, which only the host can do' }
-  const received = stage.callFor('received', words, 'recvmsg', [CONTROL, header, MSG_CMSG_CLOEXEC])
-  stage.check(words, received, 1, ERRNO['EPIPE'] ?? 32)
-  handed.forEach(({ received: register }, index) => {
-    stage.loadInto(register, { what: `take ${register.name}` }, control + CMSG_HEADER + index * 4, 4)
-  })
+  receiveInto(
+    stage,
+    words,
+    handed.map(({ received }) => received),
+  )
   stage.prepend(stage.steps.splice(first))
 }
