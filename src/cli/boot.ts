@@ -1,6 +1,7 @@
 import type { BootOptions, Machine, MachineEnd } from '../index.ts'
 import { boot as bootMachine, findMachine } from '../index.ts'
 import { isTerminal, signalNumber } from '../linux/index.ts'
+import { bootDetached } from './boot-detached.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { wantedOptions } from './boot-settings.ts'
@@ -8,9 +9,27 @@ import { Console, consoleSize } from './console.ts'
 import { signalStatus } from './exit-status.ts'
 import type { OptionValues } from './options.ts'
 import { parseVolume } from './run-mounts.ts'
+import { UsageError } from './usage-error.ts'
 import { wrongValue } from './wrong-value.ts'
 
 const OPTIONS = [
+  {
+    long: 'detach',
+    short: 'd',
+    description: 'Boots it in the background, where it stays when tare ends. Prints its name.',
+    group: 'In the background',
+  },
+  {
+    long: 'wait',
+    description:
+      'With --detach: returns only when its init says that all is up (systemd), not as soon as it is started.',
+    group: 'In the background',
+  },
+  {
+    long: 'name',
+    argument: 'NAME',
+    description: 'What other commands know it by. By default the name of the directory.',
+  },
   {
     long: 'save',
     description: 'Keeps the options of this command line as settings of the machine, beside those that it has.',
@@ -145,7 +164,14 @@ export const boot: Command = command({
   run: async ({ options, operands, terminal }) => {
     const [machineName = '', ...words] = operands
     const directory = findMachine(machineName)
-    const asked = forTerminal(wantedOptions(directory, toBootOptions(options, words), options))
+    const { name } = options
+    const asked = {
+      ...forTerminal(wantedOptions(directory, toBootOptions(options, words), options)),
+      ...(name === undefined ? {} : { name }),
+    }
+    if (options.detach === true) return bootDetached(directory, asked, options.wait === true, terminal)
+    if (options.wait === true)
+      throw new UsageError('cannot use --wait without --detach: it is not left in any case', 'Add -d, or leave it out.')
     let machine: Machine | undefined
     let asking = false
     const end = (): void => {

@@ -65,8 +65,25 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'boot',
-    summary: 'boot the system in a directory, with its own init, to a login on this terminal',
+    summary: 'boot the system in a directory, with its own init, to a login on this terminal or in the background',
     load: async () => (await import('./boot.ts')).boot,
+    commands: [
+      {
+        name: 'ls',
+        summary: 'list the machines that are running',
+        load: async () => (await import('./boot-ls.ts')).bootLs,
+      },
+    ],
+  },
+  {
+    name: 'poweroff',
+    summary: 'have a machine stop its services and switch off',
+    load: async () => (await import('./poweroff.ts')).poweroff,
+  },
+  {
+    name: 'reboot',
+    summary: 'have a machine stop its services and boot anew',
+    load: async () => (await import('./reboot.ts')).reboot,
   },
   {
     name: 'cgroup',
@@ -210,5 +227,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'version',
     summary: 'show the version of tare',
     load: async () => (await import('./version.ts')).version,
+  },
+]
+
+/** What Tare runs itself: no help lists it, no shell completes it. */
+export const INTERNAL: readonly CommandEntry[] = [
+  {
+    name: 'machine-ended',
+    summary: 'clean up after a machine that has ended, or boot it again',
+    load: async () => (await import('./machine-ended.ts')).machineEndedCommand,
   },
 ]

@@ -1,5 +1,5 @@
 import type { Command, CommandEntry } from './command.ts'
-import { COMMANDS } from './commands.ts'
+import { COMMANDS, INTERNAL } from './commands.ts'
 import { exitStatusOf } from './exit-status.ts'
 import { suggest } from '../linux/index.ts'
 import type { Terminal } from './terminal.ts'
@@ -46,7 +46,7 @@ const dispatch = async (group: Group, argv: readonly string[], terminal: Termina
   }
   if (word === undefined || word === '--help' || word === '-h') return showGroup(name, summary, entries, terminal)
   const alias = name === 'tare' && (word === '--version' || word === '-v') ? 'version' : word
-  const entry = entries.find((candidate) => candidate.name === alias)
+  const entry = [...entries, ...(name === 'tare' ? INTERNAL : [])].find((candidate) => candidate.name === alias)
   if (entry === undefined) throw unknown(name, word, entries)
   const path = `${name} ${entry.name}`
   if ('commands' in entry) return dispatch({ ...entry, name: path }, rest, terminal)

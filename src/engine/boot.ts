@@ -1,4 +1,4 @@
-import { SIGRTMIN } from '../linux/signal.ts'
+import { resolve } from 'node:path'
 import type { InitKind } from '../rootfs/init.ts'
 import { withTree } from '../rootfs/system-tree.ts'
 import { planContainer } from '../runtime/plan.ts'
@@ -7,23 +7,13 @@ import { startContainer } from '../runtime/start.ts'
 import type { BootOptions } from './boot-options.ts'
 import { BOOT_OPTIONS } from './boot-options.ts'
 import { checkOptions } from './check-options.ts'
+import { INIT_SIGNALS } from './init-signals.ts'
+import { registerInForeground } from './machine/foreground.ts'
 import type { Result } from './program.ts'
 import { Program, resolveWatch } from './program.ts'
 import { resolveBoot } from './resolve-boot.ts'
 import { makeTerminal } from './stdio.ts'
 import { startHeld } from './system-lock.ts'
-
-/** The signals by which an init is told to switch off, and to boot anew. */
-const SIGNALS: Readonly<Record<InitKind, { readonly powerOff: number; readonly reboot: number }>> = {
-  // systemd(1), "Signals"
-  systemd: { powerOff: SIGRTMIN + 4, reboot: SIGRTMIN + 5 },
-  // SIGUSR2 and SIGTERM: init/init.c of busybox
-  busybox: { powerOff: 12, reboot: 15 },
-  // SIGTERM and SIGINT: openrc-init(8)
-  openrc: { powerOff: 15, reboot: 2 },
-  // SIGPWR, power failing, and SIGINT, ctrl-alt-del: what the kernel itself sends (inittab(5))
-  other: { powerOff: 30, reboot: 2 },
-}
 
 /** How a system has ended. */
 export type MachineEnd =
@@ -32,6 +22,12 @@ export type MachineEnd =
   /** Its init has ended by itself; 0 to 255. */
   | { readonly how: 'exit'; readonly exitCode: number }
   | { readonly how: 'killed'; readonly signal: string }
+
+/** What a system is booted with, and called. */
+export interface ForegroundBootOptions extends BootOptions {
+  /** By which others find it (`machine`). Default: the name of the directory, with a number behind it where that is taken. */
+  readonly name?: string
+}
 
 /** A system that was booted. It ends with this process. */
 export interface Machine {
@@ -58,8 +54,8 @@ const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
  * Boots the system in a directory with its own init, in a container with a user namespace, a network and control groups
  * of its own. The console is a terminal: {@link Program.stdin} and {@link Program.stdout} of `program`.
  *
- * Rejects with {@link InputError} for bad options, for a directory without an init and for a system that runs already,
- * and with {@link TareError} if the kernel refuses a step; nothing has happened then.
+ * Rejects with {@link InputError} for bad options, for a directory without an init, for a system that runs already and for a
+ * name that is taken, and with {@link TareError} if the kernel refuses a step; nothing has happened then.
  *
  * @example
  * ```ts
@@ -69,7 +65,7 @@ const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
  * console.log((await machine.ended).how)
  * ```
  */
-export const boot = (directory: string, options: BootOptions = {}): Machine => {
+export const boot = (directory: string, { name, ...options }: ForegroundBootOptions = {}): Machine => {
   let kind: InitKind = 'other'
   const program = new Program(() => {
     checkOptions(options, BOOT_OPTIONS)
@@ -78,14 +74,18 @@ export const boot = (directory: string, options: BootOptions = {}): Machine => {
     const plan = planContainer(resolved.spec, resolved.host)
     const stdio = makeTerminal()
     const start = (): Promise<Running> =>
-      startHeld(directory, 'boot', () => startContainer(plan, { stdio: stdio.descriptors, host: resolved.host }))
+      startHeld(directory, 'boot', async () => {
+        const wanted = { directory: resolve(directory), options, name }
+        const registration = await registerInForeground(wanted, resolved)
+        return registration.keep(() => startContainer(plan, { stdio: stdio.descriptors, host: resolved.host }))
+      })
     return { stdio, watch: resolveWatch({ buffer: false }), start }
   })
   return {
     program,
     ended: program.then(endOf),
-    powerOff: () => program.kill(SIGNALS[kind].powerOff),
-    reboot: () => program.kill(SIGNALS[kind].reboot),
+    powerOff: () => program.kill(INIT_SIGNALS[kind].powerOff),
+    reboot: () => program.kill(INIT_SIGNALS[kind].reboot),
     kill: () => program.kill('SIGKILL'),
   }
 }

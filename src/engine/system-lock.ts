@@ -17,18 +17,18 @@ const USES = {
     lock: LOCK_EX,
     operation: 'boot',
     reason: 'it is running already, or a shell is open in it',
-    hint: 'Switch it off first; "tare ps" shows what runs in it.',
+    hint: '"tare boot ls" shows the machines that are running, "tare ps" what else runs in it.',
   },
   shell: {
     lock: LOCK_SH,
     operation: 'open a shell in',
     reason: 'it is running: its own init has booted it',
-    hint: 'Log in at its console, or go to its processes: "tare ps" shows them, "tare enter -a -t PID" goes there.',
+    hint: '"tare boot ls" shows its name, and "tare exec -it NAME sh" runs a shell in it.',
   },
 } as const
 
-/** flock(2) of the directory. Returns a descriptor that holds it for as long as it is open. */
-const hold = (directory: string, use: SystemUse): number => {
+/** flock(2) of the directory. Returns a descriptor that holds it for as long as it is open. Throws as {@link startHeld} does. */
+export const holdSystem = (directory: string, use: SystemUse): number => {
   const { lock, operation, reason, hint } = USES[use]
   const target = resolve(directory)
   let fd: number
@@ -53,7 +53,7 @@ export const startHeld = async <R extends { readonly ended: Promise<unknown> }>(
   use: SystemUse,
   start: () => Promise<R>,
 ): Promise<R> => {
-  const held = hold(directory, use)
+  const held = holdSystem(directory, use)
   const release = (): void => closeSync(held)
   try {
     const running = await start()

@@ -1,0 +1,14 @@
+import { SIGRTMIN } from '../linux/signal.ts'
+import type { InitKind } from '../rootfs/init.ts'
+
+/** The signals by which an init is told to switch off, and to boot anew. */
+export const INIT_SIGNALS: Readonly<Record<InitKind, { readonly powerOff: number; readonly reboot: number }>> = {
+  // systemd(1), "Signals"
+  systemd: { powerOff: SIGRTMIN + 4, reboot: SIGRTMIN + 5 },
+  // SIGUSR2 and SIGTERM: init/init.c of busybox
+  busybox: { powerOff: 12, reboot: 15 },
+  // SIGTERM and SIGINT: openrc-init(8)
+  openrc: { powerOff: 15, reboot: 2 },
+  // SIGPWR, power failing, and SIGINT, ctrl-alt-del: what the kernel itself sends (inittab(5))
+  other: { powerOff: 30, reboot: 2 },
+}
