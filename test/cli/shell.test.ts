@@ -125,7 +125,10 @@ test('any number of shells are in a system, but none in one that is booted', nee
       ['shell', '--ephemeral', box, 'id'],
     ]) {
       const { status, stderr } = tare(args)
-      assert.match(stderr, /^tare: cannot open a shell in .*: it is running: its own init has booted it\nLog in/)
+      assert.match(
+        stderr,
+        /^tare: cannot open a shell in .*: it is running: its own init has booted it\n"tare boot ls"/,
+      )
       assert.equal(status, 125)
     }
     assert.equal(tare(['passwd', box], { input: 'secret' }).status, 0)

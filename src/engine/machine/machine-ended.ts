@@ -8,7 +8,7 @@ import { MONITOR_LOCK_FD, MONITOR_STATUS_FD } from '../../runtime/monitor.ts'
 import { resolveBoot } from '../resolve-boot.ts'
 import { startMachine } from './background.ts'
 import { endMachine, forgetMachine } from './machine-cleanup.ts'
-import { machineDirectory } from './machine-directory.ts'
+import { machineDirectory, withMachinesLocked } from './machine-directory.ts'
 import type { MachineRecord } from './machine-record.ts'
 import { readRecord, writeRecord } from './machine-record.ts'
 import { identify } from './process-identity.ts'
@@ -28,6 +28,14 @@ const readEnd = (): WaitStatus | undefined => {
 /** What the kernel ends PID 1 of a pid namespace by when that calls reboot(2) to boot anew. */
 const wantsReboot = (end: WaitStatus | undefined): boolean => end?.kind === 'killed' && end.signal === SIGHUP
 
+/** Unless it was asked to power off meanwhile: whoever asked waits for that. */
+const replaceRecord = (directory: string, record: MachineRecord): boolean =>
+  withMachinesLocked(directory, () => {
+    if (readRecord(directory, record.name)?.asked === 'power-off') return false
+    writeRecord(directory, record)
+    return true
+  })
+
 const bootAgain = async (directory: string, before: MachineRecord): Promise<void> => {
   const resolved = withTree(before.directory, (tree) => resolveBoot(tree, before.options))
   const record: MachineRecord = {
@@ -43,7 +51,10 @@ const bootAgain = async (directory: string, before: MachineRecord): Promise<void
     started: false,
     asked: undefined,
   }
-  writeRecord(directory, record)
+  if (!replaceRecord(directory, record)) {
+    forgetMachine(directory, before)
+    return
+  }
   try {
     await startMachine(directory, record, resolved, MONITOR_LOCK_FD)
   } catch (error) {

@@ -5,6 +5,7 @@ import { trySyscall } from '../../linux/syscall.ts'
 import { parseDuration } from '../../runtime/units.ts'
 import { INIT_SIGNALS } from '../init-signals.ts'
 import { DEAF, listensTo } from './listening.ts'
+import { isKept } from './machine-cleanup.ts'
 import { withMachinesLocked } from './machine-directory.ts'
 import type { MachineInfo } from './machine-info.ts'
 import { describeMachine, initPid } from './machine-info.ts'
@@ -105,9 +106,6 @@ export class RunningMachine {
   async powerOff({ timeout, force = false }: PowerOffOptions = {}): Promise<void> {
     const within = timeout === undefined ? (force ? 0 : TIMEOUT) : parseDuration(timeout, 'timeout')
     const deadline = performance.now() + within
-    const record = this.#ask('power-off')
-    if (within > 0) await this.#tell(record, 'powerOff', deadline)
-    if (await this.#ends(record, deadline)) return
     const refuse = (time: number, hint: string): TareError =>
       new TareError({
         operation: 'power off machine',
@@ -115,17 +113,23 @@ export class RunningMachine {
         reason: `it has not done so within ${time / 1000} s`,
         hint,
       })
-    if (!force) throw refuse(within, '"tare logs" shows what its console says; --force ends it at once.')
-    this.#signal(record, SIGKILL)
-    if (!(await this.#ends(record, performance.now() + KILLED)))
-      throw refuse(KILLED, 'A process in it waits for a disk that does not answer, as "tare ps" may show.')
+    // Once more where it was about to boot anew.
+    for (let there = true; there; there = this.#now() !== undefined) {
+      const record = await this.#ask('power-off')
+      if (within > 0) await this.#tell(record, 'powerOff', deadline)
+      if (await this.#ends(record, deadline)) continue
+      if (!force) throw refuse(within, '"tare logs" shows what its console says; --force ends it at once.')
+      this.#signal(record, SIGKILL)
+      if (!(await this.#ends(record, performance.now() + KILLED)))
+        throw refuse(KILLED, 'A process in it waits for a disk that does not answer, as "tare ps" may show.')
+    }
   }
 
   /** Has it stop its services and boot anew; resolves when its init was started again. Rejects as {@link powerOff} does. */
   async reboot({ timeout = TIMEOUT }: RebootOptions = {}): Promise<void> {
     const within = parseDuration(timeout, 'timeout')
     const deadline = performance.now() + within
-    const record = this.#ask('reboot')
+    const record = await this.#ask('reboot')
     await this.#tell(record, 'reboot', deadline)
     const failed = (reason: string, hint: string): TareError =>
       new TareError({ operation: 'reboot machine', target: this.name, reason, hint })
@@ -150,16 +154,21 @@ export class RunningMachine {
     return new TareError({ operation, target: this.name, reason: 'it has ended', code: 'ERR_TARE_ENDED' })
   }
 
-  /** Notes what it is asked to do. Returns what is known of it. */
-  #ask(asked: 'power-off' | 'reboot'): MachineRecord {
-    return withMachinesLocked(this.#directory, () => {
-      const record = this.#now()
-      if (record?.container === undefined)
-        throw this.#ended(asked === 'reboot' ? 'reboot machine' : 'power off machine')
-      const noted = { ...record, asked }
-      writeRecord(this.#directory, noted)
-      return noted
-    })
+  /** Notes what it is asked to do, as soon as it has an init to be asked. Returns what is known of it. */
+  async #ask(asked: 'power-off' | 'reboot'): Promise<MachineRecord> {
+    for (;;) {
+      const record = withMachinesLocked(this.#directory, () => {
+        const now = this.#now()
+        if (now === undefined || !isKept(now))
+          throw this.#ended(asked === 'reboot' ? 'reboot machine' : 'power off machine')
+        if (!now.started && isRunning(now.starter)) return undefined
+        const noted = { ...now, asked }
+        writeRecord(this.#directory, noted)
+        return noted
+      })
+      if (record !== undefined) return record
+      await sleep(LOOK)
+    }
   }
 
   /** Signals its init, once that listens: what comes before, the kernel keeps from a PID 1 (pid_namespaces(7)). */
