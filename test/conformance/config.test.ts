@@ -1,0 +1,7 @@
+// What config.md of the runtime specification demands, hooks excepted.
+import { mountCases } from './cases/mounts.ts'
+import { processCases } from './cases/process.ts'
+import { rootCases } from './cases/root.ts'
+import { tryCases } from './try-cases.ts'
+
+await tryCases([...rootCases, ...processCases, ...mountCases])
