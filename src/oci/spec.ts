@@ -1,3 +1,4 @@
+import { checkConsistency } from './consistency.ts'
 import type { Read } from './fields.ts'
 import { arrayOf, boolean, Fields, mapOf, nonEmpty, string } from './fields.ts'
 import type { Hooks } from './hooks.ts'
@@ -53,10 +54,14 @@ const readSpec: Read<Spec> = (value, at) => {
 }
 
 /**
- * Reads the text of config.json, checked for types, ranges, and what must not be there twice. What the specification
+ * Reads the text of config.json, checked for types, ranges, what must not be there twice, and contradictions. What the specification
  * doesn't know is ignored, as it demands. Throws InputError at the first fault: `cannot use config.json: root.path: …`.
  */
-export const parseSpec = (text: string, name = 'config.json'): Spec => readSpec(parseJson(text, name), `${name}:`)
+export const parseSpec = (text: string, name = 'config.json'): Spec => {
+  const spec = readSpec(parseJson(text, name), `${name}:`)
+  checkConsistency(spec, `${name}:`)
+  return spec
+}
 
 /** Reads the text of a process by itself, as `exec --process` is given. Throws InputError as {@link parseSpec} does. */
 export const parseProcess = (text: string, name = 'process.json'): Process =>
