@@ -15,7 +15,7 @@ import {
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
 } from './mount-flags.ts'
-import { parseMountOptions, splitFilesystemOption, splitMountOptions } from './mount-options.ts'
+import { mountOptionWords, parseMountOptions, splitFilesystemOption, splitMountOptions } from './mount-options.ts'
 
 const nothing = {
   attributes: { set: 0, clear: 0 },
@@ -31,7 +31,10 @@ const nothing = {
 
 test('no options mean nothing', () => {
   assert.deepEqual(parseMountOptions([]), nothing)
-  assert.deepEqual(parseMountOptions(['defaults', 'silent', 'loud', 'norelatime', 'rnorelatime', '']), nothing)
+  assert.deepEqual(
+    parseMountOptions(['defaults', 'silent', 'loud', 'norelatime', 'rnorelatime', 'iversion', 'noiversion', '']),
+    nothing,
+  )
 })
 
 test('the usual options of a tmpfs are sorted', () => {
@@ -140,4 +143,10 @@ test('a line of options is split at commas, but not within quotes', () => {
   assert.deepEqual(splitMountOptions(''), [])
   const plain = fc.array(fc.stringMatching(/^[a-z=0-9:/]{1,8}$/), { maxLength: 8 })
   fc.assert(fc.property(plain, (words) => assert.deepEqual(splitMountOptions(words.join(',')), words)))
+})
+
+test('every word that is known is known, and none is given to the file system', () => {
+  const words = mountOptionWords()
+  assert.deepEqual([...new Set(words)], words)
+  for (const word of words) assert.deepEqual(parseMountOptions([word]).data, [], word)
 })

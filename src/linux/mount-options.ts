@@ -81,10 +81,29 @@ const SUPERBLOCK: readonly (readonly [word: string, undo: string])[] = [
 ]
 
 /**
- * Words that ask for nothing: `relatime`, which `norelatime` undoes, is the kernel's default by now, and a quiet
- * mount has no meaning for the calls by descriptor.
+ * Words that ask for nothing: `relatime`, which `norelatime` undoes, is the kernel's default by now, a quiet mount has
+ * no meaning for the calls by descriptor, and which file systems count the changes of a file they decide themselves
+ * (ext4 since Linux 6.1 as XFS and btrfs before it).
  */
-const IDLE: ReadonlySet<string> = new Set(['defaults', 'norelatime', 'silent', 'loud'])
+const IDLE: ReadonlySet<string> = new Set(['defaults', 'norelatime', 'silent', 'loud', 'iversion', 'noiversion'])
+
+/** All words that {@link parseMountOptions} knows, in alphabetical order; those of a file system are not among them. */
+export const mountOptionWords = (): readonly string[] => {
+  const attributes = [...BITS.flatMap(([on, off]) => [on, off]), ...Object.keys(ATIME)]
+  return [
+    ...attributes.flatMap((word) => [word, `r${word}`]),
+    ...PROPAGATION.flatMap((type) => [type, `r${type}`]),
+    ...SUPERBLOCK.flat(),
+    ...IDLE,
+    'rnorelatime',
+    'bind',
+    'rbind',
+    'remount',
+    'idmap',
+    'ridmap',
+    'tmpcopyup',
+  ].toSorted()
+}
 
 class Attributes {
   #set = 0

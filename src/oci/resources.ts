@@ -19,7 +19,7 @@ import {
   uint32,
   uint64,
 } from './fields.ts'
-import { numberList } from './scheduler.ts'
+import { numberList } from './number-list.ts'
 
 /** Bytes, of which -1 is no limit. */
 export interface LinuxMemory {

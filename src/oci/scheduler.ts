@@ -1,8 +1,9 @@
+import type { IoprioClass, SchedFlag, SchedPolicy } from '../linux/sched-attr.ts'
 import type { Integer, Read } from './fields.ts'
-import { arrayOf, Fields, int32, integer, oneOf, refuse, show, string, uint64 } from './fields.ts'
+import { arrayOf, Fields, int32, integer, oneOf, refuse, uint64 } from './fields.ts'
+import { numberList } from './number-list.ts'
 
-/** Scheduling policies, in the kernel's names and of its numbers (sched(7)): ISO is reserved and not implemented. */
-export const SCHEDULER_POLICIES = [
+const POLICIES: readonly SchedPolicy[] = [
   'SCHED_OTHER',
   'SCHED_FIFO',
   'SCHED_RR',
@@ -10,12 +11,9 @@ export const SCHEDULER_POLICIES = [
   'SCHED_ISO',
   'SCHED_IDLE',
   'SCHED_DEADLINE',
-] as const
+]
 
-export type SchedulerPolicy = (typeof SCHEDULER_POLICIES)[number]
-
-/** SCHED_FLAG_… of sched_setattr(2), each twice the one before. */
-export const SCHEDULER_FLAGS = [
+const FLAGS: readonly SchedFlag[] = [
   'SCHED_FLAG_RESET_ON_FORK',
   'SCHED_FLAG_RECLAIM',
   'SCHED_FLAG_DL_OVERRUN',
@@ -23,27 +21,25 @@ export const SCHEDULER_FLAGS = [
   'SCHED_FLAG_KEEP_PARAMS',
   'SCHED_FLAG_UTIL_CLAMP_MIN',
   'SCHED_FLAG_UTIL_CLAMP_MAX',
-] as const
+]
 
-export type SchedulerFlag = (typeof SCHEDULER_FLAGS)[number]
+const CLASSES: readonly IoprioClass[] = ['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE']
 
 /** `process.scheduler`: sched_setattr(2). */
 export interface Scheduler {
-  readonly policy: SchedulerPolicy
+  readonly policy: SchedPolicy
   readonly nice?: number | undefined
   readonly priority?: number | undefined
-  readonly flags?: readonly SchedulerFlag[] | undefined
+  readonly flags?: readonly SchedFlag[] | undefined
   /** Nanoseconds, as the two that follow; for SCHED_DEADLINE. */
   readonly runtime?: Integer | undefined
   readonly deadline?: Integer | undefined
   readonly period?: Integer | undefined
 }
 
-export const IO_PRIORITY_CLASSES = ['IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE'] as const
-
 /** `process.ioPriority`: ioprio_set(2). */
 export interface IoPriority {
-  readonly class: (typeof IO_PRIORITY_CLASSES)[number]
+  readonly class: IoprioClass
   /** 0, the highest, to 7. */
   readonly priority: number
 }
@@ -58,10 +54,10 @@ export interface CpuAffinity {
 export const readScheduler: Read<Scheduler> = (value, at) => {
   const fields = new Fields(value, at)
   const scheduler: Scheduler = {
-    policy: fields.required('policy', oneOf(SCHEDULER_POLICIES)),
+    policy: fields.required('policy', oneOf(POLICIES)),
     nice: fields.optional('nice', int32),
     priority: fields.optional('priority', int32),
-    flags: fields.optional('flags', arrayOf(oneOf(SCHEDULER_FLAGS))),
+    flags: fields.optional('flags', arrayOf(oneOf(FLAGS))),
     runtime: fields.optional('runtime', uint64),
     deadline: fields.optional('deadline', uint64),
     period: fields.optional('period', uint64),
@@ -88,23 +84,9 @@ export const readScheduler: Read<Scheduler> = (value, at) => {
 export const readIoPriority: Read<IoPriority> = (value, at) => {
   const fields = new Fields(value, at)
   return {
-    class: fields.required('class', oneOf(IO_PRIORITY_CLASSES)),
+    class: fields.required('class', oneOf(CLASSES)),
     priority: fields.required('priority', integer(0, 7)),
   }
-}
-
-const LIST = /^\d+(-\d+)?(,\d+(-\d+)?)*$/
-
-/** A list of numbers and ranges such as `0-3,7`, as the kernel takes it; no range runs backwards. May be empty. */
-export const numberList: Read<string> = (value, at) => {
-  const list = string(value, at).replaceAll(' ', '')
-  if (list !== '' && !LIST.test(list)) return refuse(at, `${show(value)} is no list such as 0-3,7`)
-  for (const range of list.split(',')) {
-    const [first, last] = range.split('-').map(Number)
-    if (first !== undefined && last !== undefined && first > last)
-      return refuse(at, `the range ${range} runs backwards`)
-  }
-  return list
 }
 
 /** Reads `process.execCPUAffinity`. */
