@@ -1,7 +1,7 @@
 /* The Node-API addon: what TypeScript can't do by itself. Eight functions:
  *
  *     syscall(nr, ...args)     a raw system call
- *     calls(table)             several of them in one go: crossing over costs more than many a call
+ *     calls(table, …)          several of them in one go (calls.c)
  *     address(buffer)          the address of a buffer, for structures that point to others
  *     start(…)                 starts the stage
  *     proceed(child)           lets a stage go on that waits for its id maps
@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "spin.h"
 #include "syscall.h"
 
 #define NR_CLOSE_RANGE 436
@@ -112,39 +113,6 @@ static napi_value binding_syscall(napi_env env, napi_callback_info info) {
     return wrong ? type_error(env, wrong) : number(env, result);
 }
 
-/* Words of a table for each call: its number, six arguments, which of them are results of calls before it (bit n: argument
- * n is the place of that call in the table), and room for its own result. */
-enum { CALL_NR, CALL_ARGS, CALL_FROM = CALL_ARGS + 6, CALL_RESULT, CALL_WORDS };
-
-/* calls(table): undefined. The table is a BigInt64Array. A call that would take the result of one that failed is not
- * made; its own result is that error. */
-static napi_value binding_calls(napi_env env, napi_callback_info info) {
-    size_t argc = 1, words;
-    napi_value argv[1], undefined;
-    napi_typedarray_type type;
-    int64_t *table;
-    napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc < 1 || napi_get_typedarray_info(env, argv[0], &type, &words, (void **)&table, NULL, NULL) != napi_ok ||
-        type != napi_bigint64_array || words % CALL_WORDS != 0)
-        return type_error(env, "calls: takes a BigInt64Array of nine words for each call");
-    for (size_t at = 0; at < words / CALL_WORDS; at++) {
-        int64_t *call = table + at * CALL_WORDS, arg[6], failed = 0;
-        for (int i = 0; i < 6; i++) {
-            arg[i] = call[CALL_ARGS + i];
-            if (!(call[CALL_FROM] >> i & 1))
-                continue;
-            if ((uint64_t)arg[i] >= at)
-                return type_error(env, "calls: an argument is the result of a call that was not made yet");
-            arg[i] = table[(size_t)arg[i] * CALL_WORDS + CALL_RESULT];
-            if (arg[i] < 0)
-                failed = arg[i];
-        }
-        call[CALL_RESULT] = failed ? failed : syscall6(call[CALL_NR], arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
-    }
-    napi_get_undefined(env, &undefined);
-    return undefined;
-}
-
 /* address(buffer): bigint. Valid as long as the buffer is reachable. */
 static napi_value binding_address(napi_env env, napi_callback_info info) {
     size_t argc = 1;
@@ -196,16 +164,6 @@ struct child {
     int32_t error;                  /* why it couldn't become the stage */
     bool unshared;                  /* whether that was later than unshare */
 };
-
-#define SPIN_TURNS 4000
-
-static inline void spin_pause(void) {
-#if defined(__x86_64__)
-    __asm__ volatile("pause");
-#else
-    __asm__ volatile("yield");
-#endif
-}
 
 #define ABANDONED ~0u
 

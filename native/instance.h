@@ -50,6 +50,7 @@ static inline struct instance *instance_of(napi_env env) {
     return data;
 }
 
+napi_value binding_calls(napi_env env, napi_callback_info info) __attribute__((visibility("hidden")));
 napi_value binding_watch(napi_env env, napi_callback_info info) __attribute__((visibility("hidden")));
 napi_value binding_unwatch(napi_env env, napi_callback_info info) __attribute__((visibility("hidden")));
 

@@ -45,13 +45,14 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
     stale(addon, [
       ...shared,
       stage,
-      ...['binding.c', 'watch.c', 'instance.h'].map((file) => join(root, 'native', file)),
+      ...['binding.c', 'calls.c', 'watch.c', 'instance.h', 'spin.h'].map((file) => join(root, 'native', file)),
     ])
   ) {
     const headers = dirname(createRequire(import.meta.url).resolve('node-api-headers/include/node_api.h'))
+    // nodelete: where a worker has ended that loaded it, a thread or a child of ours may still be running its code.
     run(cc, [
       '-std=gnu11', '-O2', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-fno-stack-protector', ...warnings,
-      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', 'native/watch.c', '-Wl,-z,noexecstack,-z,relro,-z,now',
+      `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', 'native/calls.c', 'native/watch.c', '-Wl,-z,noexecstack,-z,relro,-z,now,-z,nodelete',
     ]) // prettier-ignore
   }
 }

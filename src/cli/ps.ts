@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import type { FoundContainer, ProcessNode } from '../index.ts'
 import { findContainers, processTree } from '../index.ts'
 import { suggest } from '../linux/index.ts'
@@ -51,6 +52,15 @@ const jsonNode = ({ process, container, children }: ProcessNode): JsonNode => ({
   container: container?.leader,
   children: children.map(jsonNode),
 })
+
+/**
+ * V8 compiles what runs often for speed, in a thread beside this one. Of a command that is over in a moment that is never
+ * worth it, and here it would take the processor from the thread that helps to read /proc. Of Node only; in the process
+ * of a program that imports the library it is that program's to say.
+ */
+const skipOptimizing = (): void => {
+  if (process.versions['bun'] === undefined) setFlagsFromString('--no-opt')
+}
 
 const SORTS = PS_COLUMNS.flatMap(({ name, compare }) => (compare === undefined ? [] : [name]))
 
@@ -110,6 +120,7 @@ export const ps: Command = command({
     if (tree && sort !== undefined)
       throw wrongValue('sort', sort, 'a tree has an order of its own', 'Leave out --sort or --tree.')
     const pids = operands.length === 0 ? undefined : operands.map((word) => parsePid(word))
+    skipOptimizing()
     const cgroups = asJson || columns.some(({ name }) => name === 'cgroup')
     const found = findContainers({ services: true, host: all, pids, cgroups })
     const shown = all || services || pids !== undefined ? found : found.filter(({ kind }) => kind === 'container')

@@ -3,7 +3,7 @@ import { parseCgroupPaths } from '../linux/cgroup/layout.ts'
 import type { IdMapping } from '../linux/idmap.ts'
 import { idInside, parseIdMap } from '../linux/idmap.ts'
 import { readNamespace } from '../linux/namespace.ts'
-import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
+import type { FinishedProcess, ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
 import { parseCommandLine } from '../linux/process-command-line.ts'
 import { pageSize, parseProcessStat, residentPages, timeSinceBoot } from '../linux/process-stat.ts'
 import { statusPids } from '../linux/process-status.ts'
@@ -60,8 +60,23 @@ const FILES = ['stat', 'statm', 'cmdline']
 /** Every id is what it is. */
 const SAME: readonly IdMapping[] = [{ inside: 0, outside: 0, size: 4_294_967_295 }]
 
+/** A process and the inodes of its pid and user namespaces; undefined: not known. */
+export interface PlacedProcess {
+  readonly process: ProcProcess
+  readonly namespaces: { readonly pid: number | undefined; readonly user: number | undefined }
+}
+
+/** What is known of a process before its files are read. */
+interface PreparedProcess {
+  readonly pid: number
+  readonly pids: readonly number[] | undefined
+  readonly map: readonly IdMapping[]
+  readonly cgroup: string | undefined
+}
+
 /** Reads processes for display; what many have in common is read once. Close it. */
 export class ContainedProcessReader {
+  readonly #proc: ProcDirectory
   readonly #now: number = Date.now()
   readonly #uptime: number = timeSinceBoot()
   readonly #pageSize: number = pageSize()
@@ -72,6 +87,7 @@ export class ContainedProcessReader {
 
   /** `pidNamespace`: the inode of the host's, if known. `withCgroups`: whether to read of each its control group. */
   constructor(proc: ProcDirectory, pidNamespace: number | undefined, withCgroups: boolean) {
+    this.#proc = proc
     this.#translator = new PidTranslator(proc, pidNamespace)
     this.#withCgroups = withCgroups
     // The file of the reader's own user namespace would tell what its ids are outside of that.
@@ -80,25 +96,46 @@ export class ContainedProcessReader {
   }
 
   /**
-   * A process, whose namespaces have these inodes (undefined: not known). Undefined where it has ended, or where this
-   * user may not even know its state (hidepid of proc(5)). Closes it.
+   * Processes, in their order. Undefined for those that have ended, or where this user may not even know their state
+   * (hidepid of proc(5)). Closes them. At most as many as `ProcDirectory.finishAll` takes.
    */
-  read(
-    process: ProcProcess,
-    namespaces: { readonly pid?: number | undefined; readonly user?: number | undefined },
+  readAll(placed: readonly PlacedProcess[]): readonly (ContainedProcess | undefined)[] {
+    const prepared = placed.map((each) => this.#prepare(each))
+    const finished = this.#proc.finishAll(
+      placed.map(({ process }) => process),
+      FILES,
+    )
+    return finished.map((each, index) => {
+      const known = prepared[index]
+      return known === undefined ? undefined : this.#describe(known, each)
+    })
+  }
+
+  close(): void {
+    this.#translator.close()
+  }
+
+  /** What takes its directory to be open. */
+  #prepare({ process, namespaces }: PlacedProcess): PreparedProcess {
+    return {
+      pid: process.pid,
+      // By number, so before its files are read: they are there only as long as it is.
+      pids: this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids),
+      map: this.#map(process, namespaces.user),
+      cgroup: this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined,
+    }
+  }
+
+  #describe(
+    { pid, pids, map, cgroup }: PreparedProcess,
+    { owner: uid, texts: [statText, statm, commandLine = ''] }: FinishedProcess,
   ): ContainedProcess | undefined {
-    // By number, so before its files are read: they are there only as long as it is.
-    const pids = this.#translator.pids(process, namespaces.pid) ?? parsed(process.read('status'), statusPids)
-    const map = this.#map(process, namespaces.user)
-    const cgroup = this.#withCgroups ? mainCgroup(parseCgroupPaths(process.read('cgroup') ?? '')) : undefined
-    const { owner: uid, texts } = process.finish(FILES)
-    const [statText, statm, commandLine = ''] = texts
     const stat = parsed(statText, parseProcessStat)
     if (pids === undefined || stat === undefined) return undefined
     const cpuTime = stat.cpu.user + stat.cpu.system
     const age = Math.max(0, Math.round(this.#uptime - stat.startTime))
     return {
-      pid: process.pid,
+      pid,
       pids,
       ppid: stat.ppid,
       name: stat.comm,
@@ -117,10 +154,6 @@ export class ContainedProcessReader {
       age,
       cgroup,
     }
-  }
-
-  close(): void {
-    this.#translator.close()
   }
 
   #map(process: ProcProcess, userNamespace: number | undefined): readonly IdMapping[] {

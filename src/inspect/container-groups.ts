@@ -1,8 +1,9 @@
 import type { NamespaceId, NamespaceKind } from '../linux/namespace.ts'
 import { NAMESPACE_KINDS } from '../linux/namespace.ts'
 import type { ProcDirectory, ProcProcess } from '../linux/proc-directory.ts'
+import { PROC_BATCH } from '../linux/proc-directory.ts'
 import { statusPids } from '../linux/process-status.ts'
-import type { ContainedProcess, ContainedProcessReader } from './contained-process.ts'
+import type { ContainedProcess, ContainedProcessReader, PlacedProcess } from './contained-process.ts'
 
 /** What every process is asked for. */
 const FIRST_KINDS = ['pid', 'user'] as const
@@ -41,9 +42,18 @@ export const hostNamespaces = (proc: ProcDirectory): HostNamespaces => {
   return found
 }
 
-/** Where a process belongs, and which pid and user namespaces it is in, as far as they may be known. */
+/** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
+const isNested = (held: ProcProcess): boolean => {
+  const status = held.read('status')
+  return status !== undefined && statusPids(status).length > 1
+}
+
+/**
+ * Where a process belongs, and which pid and user namespaces it is in, as far as they may be known. `nested`: in a pid
+ * namespace below the host's, which may not be known.
+ */
 interface Place {
-  readonly at: NamespaceId | 'host' | 'unknown'
+  readonly at: NamespaceId | 'host' | 'nested'
   readonly pid: number | undefined
   readonly user: number | undefined
 }
@@ -52,7 +62,7 @@ interface Place {
 const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
   const [pid, user] = held.namespaces(FIRST_KINDS)
   const place = (at: Place['at']): Place => ({ at, pid, user })
-  if (pid === undefined) return place('unknown')
+  if (pid === undefined) return place(isNested(held) ? 'nested' : 'host')
   if (pid !== host.pid) return place({ kind: 'pid', inode: pid })
   const others = held.namespaces(OTHER_KINDS)
   // A zombie has left all but its pid and user namespaces.
@@ -65,12 +75,6 @@ const placeOf = (held: ProcProcess, host: HostNamespaces): Place => {
     if (differs(kind, inode)) return place({ kind, inode })
   }
   return place('host')
-}
-
-/** Whether a process whose namespaces may not be known has another number in a pid namespace below the reader's. */
-const isNested = (held: ProcProcess): boolean => {
-  const status = held.read('status')
-  return status !== undefined && statusPids(status).length > 1
 }
 
 /** The groups while they are being filled. */
@@ -137,23 +141,30 @@ export const groupProcesses = (
   const groups = new Groups()
   const ofHost: ContainedProcess[] = []
   const unknown: ContainedProcess[] = []
-  const take = (held: ProcProcess): void => {
-    const place = placeOf(held, host)
-    const nested = place.at === 'unknown' && isNested(held)
-    if ((place.at === 'host' || (place.at === 'unknown' && !nested)) && !withHost) return
-    const process = reader.read(held, place)
-    if (process === undefined || held.ended) return
-    if (typeof place.at === 'object') groups.add(place.at, process)
-    else if (nested) unknown.push(process)
+  const take = (process: ContainedProcess, { at }: Place): void => {
+    if (typeof at === 'object') groups.add(at, process)
+    else if (at === 'nested') unknown.push(process)
     else ofHost.push(process)
   }
-  for (const pid of proc.pids()) {
-    const held = proc.open(pid, FIRST_KINDS)
-    if (held === undefined) continue
+  const readAll = (opened: readonly ProcProcess[]): void => {
+    const placed: (PlacedProcess & { readonly namespaces: Place })[] = []
+    for (const process of opened) {
+      const namespaces = placeOf(process, host)
+      if (namespaces.at !== 'host' || withHost) placed.push({ process, namespaces })
+    }
+    const found = reader.readAll(placed)
+    for (const [index, { process, namespaces }] of placed.entries()) {
+      const contained = found[index]
+      if (contained !== undefined && !process.ended) take(contained, namespaces)
+    }
+  }
+  const pids = proc.pids()
+  for (let at = 0; at < pids.length; at += PROC_BATCH) {
+    const opened = proc.openAll(pids.slice(at, at + PROC_BATCH), FIRST_KINDS)
     try {
-      take(held)
+      readAll(opened)
     } finally {
-      held.close()
+      for (const process of opened) process.close()
     }
   }
   if (unknown.length > 0) groups.addUnknown(unknown)

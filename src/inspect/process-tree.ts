@@ -27,7 +27,7 @@ const addAncestors = (entries: Map<number, Entry>): void => {
       const held = pid === 0 || entries.has(pid) ? undefined : proc.open(pid)
       if (held === undefined) continue
       try {
-        const process = reader.read(held, {})
+        const [process] = reader.readAll([{ process: held, namespaces: { pid: undefined, user: undefined } }])
         if (process === undefined) continue
         entries.set(pid, { process, container: undefined })
         wanted.push(process.ppid)

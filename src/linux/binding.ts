@@ -6,7 +6,7 @@ export type Argument = number | bigint | string | NodeJS.ArrayBufferView | Array
 /** The addon, native/binding.c. It words no errors: a failure is a negative errno. */
 interface Binding {
   syscall(nr: number, ...args: readonly Argument[]): number
-  calls(table: BigInt64Array): void
+  calls(table: BigInt64Array, length: number, parts: number, helped: boolean): void
   address(buffer: NodeJS.ArrayBufferView | ArrayBuffer): bigint
   start(flags: number, slots: Int32Array, cgroup: number, held: boolean, unshare: number, result: BigInt64Array): number
   proceed(child: bigint): number

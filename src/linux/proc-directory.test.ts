@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { NAMESPACE_KINDS } from './namespace.ts'
-import { ProcDirectory } from './proc-directory.ts'
+import { PROC_BATCH, ProcDirectory } from './proc-directory.ts'
 
 const endedChild = async (child: ChildProcess): Promise<void> => {
   const end = once(child, 'exit')
@@ -73,16 +73,64 @@ test('tells all that is left of a process, and closes it', () => {
   using proc = new ProcDirectory()
   const before = descriptors()
   for (let round = 0; round < 2; round++) {
-    using held = proc.open(process.pid, LINKS)
+    const [held, ...none] = proc.openAll([process.pid], LINKS)
+    assert.deepEqual(none, [])
     assert.deepEqual(held?.namespaces(LINKS), [statSync('/proc/self/ns/pid').ino, statSync('/proc/self/ns/user').ino])
-    assert.deepEqual(held?.finish(FILES), {
-      owner: process.geteuid?.(),
-      texts: [readFileSync('/proc/self/comm', 'utf8'), readFileSync('/proc/self/cmdline', 'utf8').slice(0, 4096)],
-    })
+    assert.deepEqual(held && proc.finishAll([held], FILES), [
+      {
+        owner: process.geteuid?.(),
+        texts: [readFileSync('/proc/self/comm', 'utf8'), readFileSync('/proc/self/cmdline', 'utf8').slice(0, 4096)],
+      },
+    ])
     assert.equal(descriptors(), before)
     assert.equal(held?.ended, false)
   }
-  assert.equal(proc.open(0x3fffff, LINKS), undefined)
+  assert.deepEqual(proc.openAll([0x3fffff], LINKS), [])
+})
+
+test('opens and finishes many processes in one go, those that have ended among them', async () => {
+  const before = descriptors()
+  {
+    using proc = new ProcDirectory()
+    const children = Array.from({ length: PROC_BATCH - 1 }, () => spawn('/bin/sleep', ['60'], { stdio: 'ignore' }))
+    await Promise.all(children.map((child) => once(child, 'spawn')))
+    const pids = children.map(({ pid = 0 }) => pid)
+    const held = proc.openAll([0x3fffff, ...pids], LINKS)
+    assert.deepEqual(
+      held.map(({ pid }) => pid),
+      pids,
+    )
+    const isEnded = (index: number): boolean => index % 3 === 0
+    await Promise.all(children.filter((_, index) => isEnded(index)).map(endedChild))
+    const own = [statSync('/proc/self/ns/pid').ino, statSync('/proc/self/ns/user').ino]
+    for (const each of held) assert.deepEqual(each.namespaces(LINKS), own)
+    const living = { owner: process.geteuid?.(), texts: ['sleep\n', '/bin/sleep\x0060\0'] }
+    assert.deepEqual(
+      proc.finishAll(held, FILES),
+      held.map((_, index) => (isEnded(index) ? { owner: 0, texts: [undefined, undefined] } : living)),
+    )
+    assert.deepEqual(
+      held.map(({ ended }) => ended),
+      held.map((_, index) => isEnded(index)),
+    )
+    await Promise.all(children.filter((_, index) => !isEnded(index)).map(endedChild))
+  }
+  assert.equal(descriptors(), before)
+})
+
+test('an error while many are opened leaves none of them open', () => {
+  const source = [
+    `import { ProcDirectory } from ${JSON.stringify(new URL('./proc-directory.js', import.meta.url).href)}`,
+    "import { readdirSync } from 'node:fs'",
+    'const proc = new ProcDirectory()',
+    "console.log('open')",
+    "const before = readdirSync('/proc/self/fd').length",
+    'try { proc.openAll(Array(64).fill(process.pid), []) } catch (error) { console.log(error.message.split("\\n")[0]) }',
+    "console.log(readdirSync('/proc/self/fd').length - before)",
+  ]
+  const limited = ['-c', 'ulimit -n 60 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e']
+  const { stdout, stderr } = spawnSync('/bin/sh', [...limited, source.join('\n')], { encoding: 'utf8' })
+  assert.match(stdout, /^open\ncannot open \/proc\/\d+: EMFILE \(too many open files in this process\)\n0\n$/, stderr)
 })
 
 test('knows when a process has ended, and reads nothing of another one', async () => {
@@ -96,7 +144,7 @@ test('knows when a process has ended, and reads nothing of another one', async (
     assert.equal(held?.namespace('pid'), undefined)
     assert.equal(held?.ended, true)
     assert.equal(held?.read('status'), undefined)
-    assert.deepEqual(held?.finish(FILES), { owner: 0, texts: [undefined, undefined] })
+    assert.deepEqual(held && proc.finishAll([held], FILES), [{ owner: 0, texts: [undefined, undefined] }])
   }
   assert.equal(descriptors(), before)
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 import { binding } from '../../src/linux/binding.ts'
+import { CallTable } from '../../src/linux/call-table.ts'
 import { ARCHITECTURE, syscall, trySyscall } from '../../src/linux/syscall.ts'
 import { encode } from './plan-bytes.ts'
 import { OUT, ownMachine, waitFor } from './stage.ts'
@@ -28,9 +29,21 @@ const readable = (fd: number): Promise<void> =>
     assert.equal(binding.watch(fd, resolve), 0)
   })
 
-/** A system call, a start, a watch. */
+/** Two threads make the calls of as many parts. */
+const shareCalls = (): void => {
+  const parts = 200
+  const table = new CallTable([['dup', 0], ['close', { resultOf: 0 }], ['getpid']], { parts, room: 0 })
+  table.run()
+  for (let part = 0; part < parts; part++) {
+    assert.equal(table.result(1, part), 0)
+    assert.equal(table.result(2, part), process.pid)
+  }
+}
+
+/** A system call, many of them by two threads, a start, a watch. */
 const useAll = async (status: number): Promise<void> => {
   assert.equal(trySyscall('getpid'), process.pid)
+  shareCalls()
   const { exitCode, reports } = await ownMachine.start(exiting(status)).outcome
   assert.deepEqual({ exitCode, reports }, { exitCode: status, reports: [] })
 }

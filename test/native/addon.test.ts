@@ -10,6 +10,7 @@ import { binding } from '../../src/linux/binding.ts'
 import { addressOf, syscallNumber, trySyscall } from '../../src/linux/syscall.ts'
 
 const PROGRAM = fileURLToPath(new URL('addon-program.js', import.meta.url))
+const WORKER_PROGRAM = fileURLToPath(new URL('worker-program.js', import.meta.url))
 const EBADF = 9
 const EINVAL = 22
 const EPERM = 1
@@ -91,9 +92,9 @@ test('watch says why it could not', () => {
   }).finally(() => trySyscall('close', reads))
 })
 
-const run = (runtime: string, act: string): Readonly<Record<string, unknown>> => {
+const run = (runtime: string, ...args: readonly string[]): Readonly<Record<string, unknown>> => {
   const options = { encoding: 'utf8' as const, timeout: 60_000 }
-  const { status, signal, stdout, stderr } = spawnSync(runtime, [PROGRAM, act], options)
+  const { status, signal, stdout, stderr } = spawnSync(runtime, args, options)
   return { status, signal, stdout, stderr }
 }
 
@@ -117,19 +118,19 @@ for (const [name, runtime] of [['Node', process.execPath] as const, ['Bun', bun]
   }
 
   runtimeTest('makes a system call, starts, watches, and ends by itself', (program) => {
-    assert.deepEqual(run(program, 'use'), ended('used'))
+    assert.deepEqual(run(program, PROGRAM, 'use'), ended('used'))
   })
 
   runtimeTest('watches a thousand pipes', (program) => {
-    assert.deepEqual(run(program, 'watch-pipes'), ended('watched'))
+    assert.deepEqual(run(program, PROGRAM, 'watch-pipes'), ended('watched'))
   })
 
   runtimeTest('watches hundreds of processes that end at once', (program) => {
-    assert.deepEqual(run(program, 'watch-processes'), ended('watched'))
+    assert.deepEqual(run(program, PROGRAM, 'watch-processes'), ended('watched'))
   })
 
   runtimeTest('ends when nothing is watched any more', (program) => {
-    assert.deepEqual(run(program, 'leave'), ended('left'))
+    assert.deepEqual(run(program, PROGRAM, 'leave'), ended('left'))
   })
 
   runtimeTest('stays while something is watched', async (program) => {
@@ -147,14 +148,18 @@ for (const [name, runtime] of [['Node', process.execPath] as const, ['Bun', bun]
   })
 
   runtimeTest('works in two threads at once', (program) => {
-    assert.deepEqual(run(program, 'use-in-worker'), ended('used'))
+    assert.deepEqual(run(program, PROGRAM, 'use-in-worker'), ended('used'))
   })
 
   runtimeTest('outlives a thread that is ended while it watches', (program) => {
-    assert.deepEqual(run(program, 'terminate-worker'), ended('terminated'))
+    assert.deepEqual(run(program, PROGRAM, 'terminate-worker'), ended('terminated'))
+  })
+
+  runtimeTest('outlives a thread that alone has loaded the addon, and is ended while two make its calls', (program) => {
+    assert.deepEqual(run(program, WORKER_PROGRAM), ended('terminated'))
   })
 
   runtimeTest('outlives a thread that is ended while it is notified', (program) => {
-    assert.deepEqual(run(program, 'terminate-notified-worker'), ended('terminated'))
+    assert.deepEqual(run(program, PROGRAM, 'terminate-notified-worker'), ended('terminated'))
   })
 }
