@@ -149,7 +149,8 @@ export const startMonitor = async (parts: MonitorParts, request: StageRequest): 
     descriptors.close(theirs)
     const control = new Control(ours)
     const { status: ended } = await finishStage(launcher)
-    while (control.pid === undefined && !control.closed) await whenEnded(ours)
+    // In this order: what comes after the last look must be what the wait ends by.
+    while (!control.closed && control.pid === undefined) await whenEnded(ours)
     const { pid, monitor } = control
     if (pid === undefined || monitor === undefined)
       throw setupError(stage, control, stepTaken(planFd), ended) ?? new TareError({ operation: 'start the monitor' })
