@@ -86,6 +86,17 @@ export class StepBuilder {
     return result
   }
 
+  /** A system call whose result takes the place of what a register held. */
+  callInto(
+    result: Register,
+    words: Words,
+    call: SyscallName,
+    args: readonly Operand[],
+    branches: readonly Branch[] = NONE,
+  ): void {
+    this.#add('syscall', words, call, args, result, branches)
+  }
+
   /** Clones this process; the child goes on at the next step, the parent at `parent`. */
   clone(
     words: Words,
@@ -108,9 +119,15 @@ export class StepBuilder {
     this.#add('load', words, undefined, [offset, 0, size], result, NONE)
   }
 
-  /** Fails with `errno` unless the register holds `value`. */
-  check(words: Words, register: Register, value: number, errno: number): void {
-    this.#add('check', words, undefined, [register, value, errno], undefined, NONE)
+  /** Fails with `errno`, or goes where the branches say, unless the register holds `value`. */
+  check(
+    words: Words,
+    register: Register,
+    value: number,
+    errno: number,
+    branches: readonly Branch[] = NONE,
+  ): void {
+    this.#add('check', words, undefined, [register, value, errno], undefined, branches)
   }
 
   jump(words: Words, to: Label): void {

@@ -25,7 +25,7 @@ export class Control {
   #report: Report | undefined
   #pid: number | undefined
   #monitor: number | undefined
-  #ready = false
+  #ready = 0
   #closed = false
   #descriptor: number | undefined
 
@@ -59,6 +59,11 @@ export class Control {
 
   /** Whether it waits for us, or says that all is there. */
   get ready(): boolean {
+    return this.timesReady > 0
+  }
+
+  /** How often it has said that it waits for us. */
+  get timesReady(): number {
     this.#drain()
     return this.#ready
   }
@@ -95,7 +100,7 @@ export class Control {
       const step = view.getUint32(4, true)
       if (kind === REPORT_PID) this.#pid = step
       if (kind === REPORT_MONITOR) this.#monitor = step
-      if (kind === REPORT_READY) this.#ready = true
+      if (kind === REPORT_READY) this.#ready += 1
       if (kind === REPORT_FAILED || kind === REPORT_REFUSED)
         this.#report ??= { kind: kind === REPORT_FAILED ? 'failed' : 'refused', step, errno: view.getInt32(8, true) }
     }

@@ -235,7 +235,7 @@ export const planDirectory = (context: PlanContext): void => {
 }
 
 /** Else the program would possess the keys of whoever started it (session-keyring(7)). */
-const planKeyring = ({ stage }: PlanContext): void => {
+export const planKeyring = ({ stage }: PlanContext): void => {
   const without = stage.label()
   const words = {
     what: 'begin a session keyring',

@@ -14,12 +14,13 @@ const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
 const S_IFREG = 0o100000
 
-/** Sends a descriptor to Tare over the control socket (SCM_RIGHTS, unix(7)). */
+/** Sends a descriptor over a socket, by default to Tare (SCM_RIGHTS, unix(7)). */
 export const sendDescriptor = (
   { stage, data }: Pick<PlanContext, 'stage' | 'data'>,
   descriptor: Register,
   what: string,
   why: string,
+  socket: Named = CONTROL,
 ): void => {
   const message = data.space(56 + 16 + 8 + 24, 'a message with 1 descriptor')
   const [vector, byte, control] = [message.offset + 56, message.offset + 72, message.offset + 80]
@@ -32,15 +33,22 @@ export const sendDescriptor = (
   data.setWord(control, CMSG_HEADER + 4)
   data.setWord(control + 8, SOL_SOCKET + SCM_RIGHTS * 2 ** 32)
   stage.store({ what: 'put the descriptor into the message' }, control + CMSG_HEADER, descriptor, 4)
-  stage.call({ what, why }, 'sendmsg', [CONTROL, message, MSG_NOSIGNAL])
+  stage.call({ what, why }, 'sendmsg', [socket, message, MSG_NOSIGNAL])
 }
 
 /**
  * Makes a terminal on the container's devpts, by its ptmx, and makes it standard input, output and error. Its other
  * side goes to Tare. The program's side is opened through the other (TIOCGPTPEER, ioctl_tty(2)): no path is involved,
  * so nothing can be put in its place (CVE-2025-52565). Returns the program's side.
+ *
+ * @param socket where the other side is sent to.
  */
-export const planTerminal = (context: PlanContext, directory: Register | Named, ptmx: string): Register => {
+export const planTerminal = (
+  context: PlanContext,
+  directory: Register | Named,
+  ptmx: string,
+  socket: Named = CONTROL,
+): Register => {
   const { stage, data, spec } = context
   stage.mechanism('process')
   const hints = { ENOSPC: 'All terminals of the host are in use (kernel.pty.max).' }
@@ -65,7 +73,7 @@ export const planTerminal = (context: PlanContext, directory: Register | Named, 
     ])
   const { uid } = spec.process
   if (uid !== 0) stage.call({ what: `give it to user ${uid}` }, 'fchown', [side, uid, -1])
-  sendDescriptor(context, master, "hand over the terminal's other side", 'to whoever watches the program')
+  sendDescriptor(context, master, "hand over the terminal's other side", 'to whoever watches the program', socket)
   for (const descriptor of [0, 1, 2])
     stage.call({ what: `make it descriptor ${descriptor}` }, 'dup3', [side, descriptor, 0])
   stage.release(master)
