@@ -1,4 +1,5 @@
 import type { CommandEntry } from './command.ts'
+import { OCI_VERBS } from './oci-verbs.ts'
 
 /** All commands, in the order in which the help lists them. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -197,6 +198,12 @@ export const COMMANDS: readonly CommandEntry[] = [
         load: async () => (await import('./cap-explain.ts')).capExplain,
       },
     ],
+  },
+  {
+    name: 'oci',
+    summary: 'the OCI runtime: containers of bundles, as engines call runc or crun',
+    load: async () => (await import('./oci.ts')).oci,
+    commands: OCI_VERBS,
   },
   {
     name: 'audit',

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 
-const packageVersion = (): string => {
+/** Of this package. */
+export const packageVersion = (): string => {
   const text: unknown = createRequire(import.meta.url)('../../../package.json')
   if (typeof text === 'object' && text !== null && 'version' in text) return String(text.version)
   throw new Error('cannot read the version: package.json has none')

@@ -19,13 +19,17 @@ const maskOf = (names: readonly string[] = []): bigint => {
   )
 }
 
-const capabilitiesOf = (sets: OciCapabilities = {}): Capabilities => ({
-  bounding: maskOf(sets.bounding),
-  permitted: maskOf(sets.permitted),
-  effective: maskOf(sets.effective),
-  inheritable: maskOf(sets.inheritable),
-  ambient: maskOf(sets.ambient),
-})
+const capabilitiesOf = (sets: OciCapabilities = {}): Capabilities => {
+  const [permitted, inheritable] = [maskOf(sets.permitted), maskOf(sets.inheritable)]
+  return {
+    bounding: maskOf(sets.bounding),
+    permitted,
+    effective: maskOf(sets.effective),
+    inheritable,
+    // One that isn't both can't be ambient (capabilities(7)); engines write such sets all the same.
+    ambient: maskOf(sets.ambient) & permitted & inheritable,
+  }
+}
 
 const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENXIO']
 
