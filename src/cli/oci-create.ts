@@ -17,7 +17,8 @@ const OPTIONS = [
   {
     long: 'console-socket',
     argument: 'SOCKET',
-    description: 'A Unix socket on which somebody waits for the container’s terminal, where process.terminal asks for one.',
+    description:
+      'A Unix socket on which somebody waits for the container’s terminal, where process.terminal asks for one.',
   },
   {
     long: 'preserve-fds',
@@ -37,11 +38,7 @@ export const parseCount = (option: string, text: string | undefined): number => 
   throw new UsageError(`cannot use --${option}=${text}: it is no number`, 'Write how many descriptors are passed on.')
 }
 
-const createOptions = (
-  globals: OciGlobals,
-  options: OptionValues<typeof OPTIONS>,
-  id: string,
-): CreateOptions => ({
+const createOptions = (globals: OciGlobals, options: OptionValues<typeof OPTIONS>, id: string): CreateOptions => ({
   root: globals.root,
   id,
   bundle: options.bundle ?? '.',

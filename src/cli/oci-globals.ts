@@ -1,7 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
-import type { Command, CommandText } from './command.ts'
+import type { Command, CommandText, Context } from './command.ts'
 import { command } from './command.ts'
-import type { Context } from './command.ts'
 import type { OptionSpec } from './options.ts'
 
 /** What stands before the verb, and holds for all of them. */
@@ -28,7 +27,7 @@ const lineOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, '. ').replaceAll(':. ', ': ')
 
 /** A line of a log, in the form in which runc writes it, which engines read. */
-export const logLine = (format: OciGlobals['logFormat'], level: string, message: string, time: string): string =>
+const logLine = (format: OciGlobals['logFormat'], level: string, message: string, time: string): string =>
   format === 'json'
     ? `${JSON.stringify({ level, msg: message, time })}\n`
     : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`

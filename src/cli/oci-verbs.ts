@@ -21,14 +21,26 @@ const entry = (name: string, summary: string, verb: () => Promise<OciVerb>): Oci
 
 /** The verbs of the OCI runtime, in the order in which the help lists them. */
 export const OCI_VERBS: readonly OciVerbEntry[] = [
-  entry('create', 'make a container of a bundle, whose process waits to be started', async () => (await import('./oci-create.ts')).ociCreate),
+  entry(
+    'create',
+    'make a container of a bundle, whose process waits to be started',
+    async () => (await import('./oci-create.ts')).ociCreate,
+  ),
   entry('start', 'run the program of a created container', async () => (await import('./oci-life.ts')).ociStart),
-  entry('run', 'make a container, run its program, and delete it', async () => (await import('./oci-create.ts')).ociRun),
+  entry(
+    'run',
+    'make a container, run its program, and delete it',
+    async () => (await import('./oci-create.ts')).ociRun,
+  ),
   entry('state', 'print the state of a container', async () => (await import('./oci-inspect.ts')).ociState),
   entry('list', 'list containers', async () => (await import('./oci-inspect.ts')).ociList),
   entry('ps', 'list the processes of a container', async () => (await import('./oci-inspect.ts')).ociPs),
   entry('kill', 'send a signal to a container', async () => (await import('./oci-life.ts')).ociKill),
   entry('pause', 'stop the processes of a container', async () => (await import('./oci-life.ts')).ociPause),
-  entry('resume', 'let the processes of a paused container run again', async () => (await import('./oci-life.ts')).ociResume),
+  entry(
+    'resume',
+    'let the processes of a paused container run again',
+    async () => (await import('./oci-life.ts')).ociResume,
+  ),
   entry('delete', 'remove a container that has ended', async () => (await import('./oci-life.ts')).ociDelete),
 ]

@@ -62,7 +62,9 @@ const ociCommand: Command = command({
     const entry = OCI_VERBS.find((each) => each.name === verb)
     if (entry === undefined)
       throw new UsageError(
-        verb === undefined ? `cannot use ${name}: VERB is missing` : `cannot use "${name} ${verb}": there is no such verb`,
+        verb === undefined
+          ? `cannot use ${name}: VERB is missing`
+          : `cannot use "${name} ${verb}": there is no such verb`,
         `See "${name} --help".`,
       )
     const made = (await entry.verb())(globalsOf(options))

@@ -120,13 +120,7 @@ export class StepBuilder {
   }
 
   /** Fails with `errno`, or goes where the branches say, unless the register holds `value`. */
-  check(
-    words: Words,
-    register: Register,
-    value: number,
-    errno: number,
-    branches: readonly Branch[] = NONE,
-  ): void {
+  check(words: Words, register: Register, value: number, errno: number, branches: readonly Branch[] = NONE): void {
     this.#add('check', words, undefined, [register, value, errno], undefined, branches)
   }
 

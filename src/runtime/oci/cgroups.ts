@@ -71,7 +71,9 @@ export const planGroupSources = (
 
 /** The options by which version 1 mounts a hierarchy again. */
 const hierarchyOptions = ({ controllers }: CgroupHierarchy): readonly (readonly [string, string | undefined])[] =>
-  controllers.map((name) => (name.startsWith('name=') ? (['name', name.slice(5)] as const) : ([name, undefined] as const)))
+  controllers.map((name) =>
+    name.startsWith('name=') ? (['name', name.slice(5)] as const) : ([name, undefined] as const),
+  )
 
 /** The name of a hierarchy's directory: `cpu,cpuacct`; `systemd` for `name=systemd`. */
 const directoryName = ({ name }: CgroupHierarchy): string => name.replace(/^name=/, '')
@@ -87,7 +89,9 @@ export const planGroupMount = (
   stage.mechanism('cgroups')
   const attributes = options.attributes.set
   if (host.cgroups?.kind === 'v2') {
-    const unified = makeFilesystem(context, 'cgroup2', 'make a view of its group', '', attributes, [['source', 'cgroup']])
+    const unified = makeFilesystem(context, 'cgroup2', 'make a view of its group', '', attributes, [
+      ['source', 'cgroup'],
+    ])
     attachAt(context, root, unified, target, 'directory', `mount it at ${target}`)
     stage.release(unified)
     return

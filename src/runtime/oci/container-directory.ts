@@ -14,7 +14,7 @@ const ABSENT = (id: string): InputError =>
   new InputError({ operation: 'find container', target: id, reason: 'it does not exist' })
 
 /** Ids are names of directories: letters, digits and `_+-.,`. Throws {@link InputError}. */
-export const checkId = (id: string): string => {
+const checkId = (id: string): string => {
   if (/^[\w+.,-]{1,255}$/.test(id) && id !== '.' && id !== '..') return id
   throw new InputError({
     operation: 'use the id',
@@ -36,9 +36,14 @@ export class ContainerDirectory {
     this.path = `${root}/${id}`
   }
 
-  /** What `start` writes to, which is there as long as it was not started. */
+  /** What `start` writes to, which is there from when it is created until it is started. */
   get startFifo(): string {
     return `${this.path}/start`
+  }
+
+  /** The same fifo while the container is being made. */
+  get creatingFifo(): string {
+    return `${this.path}/creating`
   }
 
   /** Where the stage says what went wrong after that. */
@@ -73,10 +78,17 @@ export class ContainerDirectory {
     this.#hold()
   }
 
-  /** Makes the two fifos of a container that waits to be started. */
-  makeFifos(): void {
-    for (const path of [this.startFifo, this.reportFifo])
+  /** Makes the fifo that says that the container is being made, and if it is to wait the one for what comes then. */
+  makeFifos(wait: boolean): void {
+    for (const path of wait ? [this.creatingFifo, this.reportFifo] : [this.creatingFifo])
       syscall({ operation: 'make the fifo', target: path }, 'mknodat', AT_FDCWD, path, S_IFIFO | 0o600, 0)
+  }
+
+  /** The container is made: it waits to be started, or runs. */
+  finish(wait: boolean): void {
+    const purpose = { operation: 'finish making container', target: this.id }
+    if (wait) syscall(purpose, 'renameat2', AT_FDCWD, this.creatingFifo, AT_FDCWD, this.startFifo, 0)
+    else syscall(purpose, 'unlinkat', AT_FDCWD, this.creatingFifo, 0)
   }
 
   /** Waits until nobody else changes it, and keeps others from doing so. Throws {@link InputError} if there is none. */
@@ -141,9 +153,10 @@ export class ContainerDirectory {
     }
   }
 
-  /** Whether it waits to be started. */
-  get waits(): boolean {
-    return trySyscall('faccessat', AT_FDCWD, this.startFifo, 0) >= 0
+  /** Whether it is being made, waits to be started, or neither. */
+  get stage(): 'creating' | 'created' | undefined {
+    if (trySyscall('faccessat', AT_FDCWD, this.startFifo, 0) >= 0) return 'created'
+    return trySyscall('faccessat', AT_FDCWD, this.creatingFifo, 0) >= 0 ? 'creating' : undefined
   }
 
   /** Removes it, whatever is in it. */
@@ -166,4 +179,3 @@ export const containerIds = (root: string): readonly string[] => {
     throw worded
   }
 }
-

@@ -6,8 +6,8 @@ import { named } from '../../plan/step.ts'
 import type { PlanHost } from '../plan/context.ts'
 import { FIRST_FREE_FD, PlanContext, STATUS_FD } from '../plan/context.ts'
 import type { ContainerSpec, ProcessSpec, UserNamespace } from '../spec.ts'
-import type { ContainerNamespaces } from './namespaces.ts'
-import { namespacesOf } from './namespaces.ts'
+import type { ContainerNamespaces } from './asked-namespaces.ts'
+import { namespacesOf } from './asked-namespaces.ts'
 import type { BundleRequest } from './request.ts'
 
 /** The stage's end of the fifo by which it is told to become the program. */

@@ -16,7 +16,7 @@ import type { Launched } from './launch.ts'
 import { launchBundle } from './launch.ts'
 import type { LoadedBundle } from './load-bundle.ts'
 import { loadBundle } from './load-bundle.ts'
-import { namespacesOf } from './namespaces.ts'
+import { namespacesOf } from './asked-namespaces.ts'
 import type { BundlePlan } from './plan.ts'
 import { planBundle } from './plan.ts'
 import { processSpecOf, seccompOf } from './process-spec.ts'
@@ -41,7 +41,7 @@ export interface CreateOptions {
 }
 
 /** Writes a process id to a file: whoever reads it sees all of it, or no file. */
-export const writePidFile = (path: string, pid: number): void => {
+const writePidFile = (path: string, pid: number): void => {
   const slash = path.lastIndexOf('/') + 1
   const temporary = `${path.slice(0, slash)}.${path.slice(slash)}`
   try {
@@ -53,7 +53,7 @@ export const writePidFile = (path: string, pid: number): void => {
 }
 
 /** Descriptors 3 to 2 + COUNT must be there to be passed on. */
-export const checkPreserved = (count: number): void => {
+const checkPreserved = (count: number): void => {
   for (let fd = 3; fd < 3 + count; fd++)
     if (trySyscall('fcntl', fd, 1) < 0)
       throw new InputError({
@@ -86,7 +86,11 @@ const wordsOf = (plan: BundlePlan): Pick<ContainerRecord, 'firstStep' | 'steps'>
 })
 
 /** The record of a container of which nothing was made yet: so that what is made can be found, whatever happens. */
-const firstRecord = (id: string, { bundle, rootfs, spec }: LoadedBundle, cgroups: Readonly<Record<string, string>>): ContainerRecord => {
+const firstRecord = (
+  id: string,
+  { bundle, rootfs, spec }: LoadedBundle,
+  cgroups: Readonly<Record<string, string>>,
+): ContainerRecord => {
   const { made, joined } = namespacesOf(spec.linux?.namespaces)
   return {
     ociVersion: spec.ociVersion,
@@ -146,7 +150,13 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     newKeyring: !noNewKeyring,
   })
   const request = {
-    ...{ id, bundle: loaded.bundle, rootfs: loaded.rootfs, spec, preserveFds, noNewKeyring, wait },
+    id,
+    bundle: loaded.bundle,
+    rootfs: loaded.rootfs,
+    spec,
+    preserveFds,
+    noNewKeyring,
+    wait,
     noPivot: options.noPivot === true,
   }
   const layout = host.cgroups
@@ -161,7 +171,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
   try {
     directory.write(record)
     writeFileSync(directory.configFile, config, { mode: 0o600 })
-    if (wait) directory.makeFifos()
+    directory.makeFifos(wait)
     if (layout !== undefined && groups !== undefined) cgroup = makeGroups(layout, groups)
     const console = consoleSocket === undefined ? undefined : descriptors.add(connectConsole(consoleSocket))
     const hooks = spec.hooks ?? {}
@@ -176,7 +186,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
       {
         stdio: options.stdio,
         cgroup,
-        fifos: wait ? { start: directory.startFifo, report: directory.reportFifo } : undefined,
+        fifos: wait ? { start: directory.creatingFifo, report: directory.reportFifo } : undefined,
         console,
         creatingState,
         startState,
@@ -195,6 +205,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
         },
       },
     )
+    directory.finish(wait)
     if (pidFile !== undefined) writePidFile(pidFile, launched.pid)
     return { record, directory, launched }
   } catch (error) {

@@ -88,7 +88,13 @@ const planDevice = (context: OciContext, parent: Register, { device, source }: P
     [{ errno: EEXIST, to: there }],
   )
   if (uid !== 0 || gid !== 0)
-    stage.call({ what: `give it to ${uid}:${gid}` }, 'fchownat', [parent, name, uid, gid, named(0x100, 'AT_SYMLINK_NOFOLLOW')])
+    stage.call({ what: `give it to ${uid}:${gid}` }, 'fchownat', [
+      parent,
+      name,
+      uid,
+      gid,
+      named(0x100, 'AT_SYMLINK_NOFOLLOW'),
+    ])
   stage.place(there)
 }
 
@@ -105,7 +111,11 @@ const planLinks = (context: OciContext, dev: Register): void => {
   const words = { what: 'take away a /dev/ptmx', why: 'it would be that of the host’s terminals' }
   stage.call(words, 'unlinkat', [dev, context.string('ptmx'), 0], [{ errno: ENOENT, to: gone }])
   stage.place(gone)
-  stage.call({ what: 'link /dev/ptmx to pts/ptmx' }, 'symlinkat', [context.string('pts/ptmx'), dev, context.string('ptmx')])
+  stage.call({ what: 'link /dev/ptmx to pts/ptmx' }, 'symlinkat', [
+    context.string('pts/ptmx'),
+    dev,
+    context.string('ptmx'),
+  ])
 }
 
 /** Makes the devices and the links of /dev. */

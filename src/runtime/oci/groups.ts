@@ -40,8 +40,7 @@ const controllersOf = ({ hierarchies, kind }: CgroupLayout): readonly string[] =
     .flatMap(({ controllers: [first] }) => (first === undefined ? [] : [first]))
 }
 
-const hasLimits = (limits: CgroupLimits): boolean =>
-  Object.values(limits).some((limit: unknown) => limit !== undefined)
+const hasLimits = (limits: CgroupLimits): boolean => Object.values(limits).some((limit: unknown) => limit !== undefined)
 
 /**
  * The groups that a container is to have; none where this user may have none and no limit was asked for. Throws
@@ -49,7 +48,11 @@ const hasLimits = (limits: CgroupLimits): boolean =>
  */
 export const groupsFor = (
   host: PlanHost,
-  { id, cgroupsPath, resources }: {
+  {
+    id,
+    cgroupsPath,
+    resources,
+  }: {
     readonly id: string
     readonly cgroupsPath: string | undefined
     readonly resources: LinuxResources | undefined

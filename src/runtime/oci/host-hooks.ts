@@ -1,6 +1,5 @@
 import { Buffer } from 'node:buffer'
 import { openSync } from 'node:fs'
-import { setTimeout as after } from 'node:timers/promises'
 import type { Hook, HookName } from '../../oci/hooks.ts'
 import type { State } from '../../oci/state.ts'
 import { ERRNO } from '../../linux/errno.ts'
@@ -27,7 +26,7 @@ const F_SETFL = 4
 const LAST_SAID = 2000
 
 /** A file in memory with a state in it, at its beginning. Close it. */
-export const stateDescriptor = (state: State): number => {
+const stateDescriptor = (state: State): number => {
   const fd = syscall({ operation: 'hand over the state' }, 'memfd_create', 'oci-state', MFD_CLOEXEC)
   const bytes = Buffer.from(JSON.stringify(state))
   syscall({ operation: 'hand over the state' }, 'pwrite64', fd, bytes, bytes.length, 0)
@@ -78,19 +77,16 @@ const runHook = async (name: HookName, hook: Hook, state: State): Promise<void> 
     const stage = startStage(0, [input, nothing, saying, theirs, planFd])
     descriptors.add(stage.pidfd)
     descriptors.close(theirs)
-    const abort = new AbortController()
     let late = false
-    if (hook.timeout !== undefined)
-      void after(hook.timeout * 1000, undefined, { signal: abort.signal }).then(
-        () => {
-          late = true
-          sendPidfdSignal(stage.pidfd, SIGKILL)
-        },
-        () => {},
-      )
-    const { status } = await finishStage(stage).finally(() => abort.abort())
+    const expire = (): void => {
+      late = true
+      sendPidfdSignal(stage.pidfd, SIGKILL)
+    }
+    const timer = hook.timeout === undefined ? undefined : setTimeout(expire, hook.timeout * 1000)
+    const { status } = await finishStage(stage).finally(() => clearTimeout(timer))
     const target = hook.path
-    if (late) throw new TareError({ operation, target, errno: ERRNO['ETIMEDOUT'], hint: `It may take ${hook.timeout} s.` })
+    if (late)
+      throw new TareError({ operation, target, errno: ERRNO['ETIMEDOUT'], hint: `It may take ${hook.timeout} s.` })
     const error = setupError(steps, new Control(ours), stepTaken(planFd), status)
     if (error !== undefined) throw error
     if (status.kind === 'exited' && status.code === 0) return

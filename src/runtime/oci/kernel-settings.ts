@@ -7,7 +7,10 @@ import type { OciContext } from './context.ts'
 
 /** Parameters of the kernel that each namespace of a kind has for itself: whole subtrees end in a slash. */
 const OWN: readonly (readonly [NamespaceKind, RegExp])[] = [
-  ['ipc', /^(kernel\/(msg(max|mnb|mni|_next_id)|sem(_next_id)?|shm(all|max|mni|_next_id|_rmid_forced))|fs\/mqueue\/.+)$/],
+  [
+    'ipc',
+    /^(kernel\/(msg(max|mnb|mni|_next_id)|sem(_next_id)?|shm(all|max|mni|_next_id|_rmid_forced))|fs\/mqueue\/.+)$/,
+  ],
   ['net', /^net\/.+$/],
   ['uts', /^kernel\/(hostname|domainname)$/],
   ['user', /^user\/.+$/],

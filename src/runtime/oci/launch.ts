@@ -142,7 +142,11 @@ export class Launched {
  * Carries out a plan up to where the stage waits, or up to the program. The process is a child of this one, and stays
  * when this one ends. If anything fails it is killed.
  */
-export const launchBundle = async (plan: BundlePlan, files: LaunchFiles, callbacks: LaunchCallbacks): Promise<Launched> => {
+export const launchBundle = async (
+  plan: BundlePlan,
+  files: LaunchFiles,
+  callbacks: LaunchCallbacks,
+): Promise<Launched> => {
   const descriptors = new Descriptors()
   const registers: Registers = new Map()
   const { registers: own } = plan

@@ -41,7 +41,11 @@ export const loadBundle = (directory: string): LoadedBundle => {
   refuseUnsupported(spec)
   const { process } = spec
   if (process === undefined)
-    throw new InputError({ operation: 'use', target: 'config.json: process', reason: 'it is missing: nothing could be started' })
+    throw new InputError({
+      operation: 'use',
+      target: 'config.json: process',
+      reason: 'it is missing: nothing could be started',
+    })
   const rootfs = realPath(resolve(bundle, spec.root.path), 'find the root file system')
   if (fileType(rootfs, { follow: true }) !== 'directory')
     throw new InputError({ operation: 'use', target: 'config.json: root.path', reason: `${rootfs} is no directory` })

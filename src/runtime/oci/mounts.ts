@@ -30,7 +30,8 @@ export const readMounts = (mounts: readonly Mount[] = []): readonly ReadMount[] 
     const isBind = options.bind !== undefined || mount.type === 'bind'
     const kind = isBind ? 'bind' : mount.type === 'cgroup' || mount.type === 'cgroup2' ? 'cgroup' : 'filesystem'
     if (kind === 'bind' && (mount.source ?? '') === '') refuse(`${place}.source`, 'a bind mount needs one')
-    if (kind === 'filesystem' && (mount.type ?? '') === '') refuse(`${place}.type`, 'only a bind mount does without one')
+    if (kind === 'filesystem' && (mount.type ?? '') === '')
+      refuse(`${place}.type`, 'only a bind mount does without one')
     if (options.idmap !== undefined || (mount.uidMappings?.length ?? 0) > 0)
       refuse(place, 'the owners of its files can not be mapped yet', 'Leave out idmap, uidMappings and gidMappings.')
     if (options.copyUp) refuse(place, 'a tmpfs can not be filled yet with what lies below it', 'Leave out tmpcopyup.')

@@ -18,7 +18,8 @@ import { planKernelSettings } from './kernel-settings.ts'
 import { planProtection } from './masks.ts'
 import type { ReadMount } from './mounts.ts'
 import { planMount, planSources, readMounts } from './mounts.ts'
-import { joinedByBirth, planContainerNamespaces } from './namespaces.ts'
+import { joinedByBirth } from './asked-namespaces.ts'
+import { planContainerNamespaces } from './namespaces.ts'
 import { planBundleProgram, planSync } from './program.ts'
 import type { BundleRequest } from './request.ts'
 import { planBundlePivot, planBundleRoot, planFollowHost } from './root.ts'
@@ -73,12 +74,14 @@ const planOomScore = (context: OciContext, score: number | undefined): void => {
     what: `set the oom score adjustment to ${score}`,
     hints: { EACCES: 'To lower it takes CAP_SYS_RESOURCE.' },
   }
-  const fd = grant.mechanism('process').callFor('oom_score_adj fd', words, 'openat', [
-    CWD,
-    { kind: 'template', text: '/proc/{pid}/oom_score_adj' },
-    named(0o2000001, 'O_WRONLY|O_CLOEXEC'),
-    0,
-  ])
+  const fd = grant
+    .mechanism('process')
+    .callFor('oom_score_adj fd', words, 'openat', [
+      CWD,
+      { kind: 'template', text: '/proc/{pid}/oom_score_adj' },
+      named(0o2000001, 'O_WRONLY|O_CLOEXEC'),
+      0,
+    ])
   const bytes = new TextEncoder().encode(String(score))
   grant.call(words, 'write', [fd, ownData.add(bytes, String(score)), bytes.length])
 }
@@ -122,7 +125,8 @@ export const planBundle = (
   stage.release(openTarget(context, root, process.cwd, 'directory'))
   const { prestart = [], createRuntime = [], createContainer = [] } = oci.hooks ?? {}
   const syncs = prestart.length + createRuntime.length > 0
-  if (syncs) planSync(context, 'ask for the hooks that the host runs', 'they find the root with its mounts, and no program yet')
+  if (syncs)
+    planSync(context, 'ask for the hooks that the host runs', 'they find the root with its mounts, and no program yet')
   if (createContainer.length > 0)
     planContainerHooks(context, 'createContainer', createContainer, context.inherit(creatingState))
   planKernelSettings(context)

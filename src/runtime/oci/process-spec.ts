@@ -79,7 +79,8 @@ export interface ProcessOptions {
 /** `process` decided in full. Throws {@link InputError} for a terminal with a size of nothing. */
 export const processSpecOf = (process: Process, { rootfs, seccomp, newKeyring }: ProcessOptions): ProcessSpec => {
   const { user, args, cwd, env = [], consoleSize } = process
-  if (args[0] === '') throw new InputError({ operation: 'use', target: 'process.args', reason: 'the program has no name' })
+  if (args[0] === '')
+    throw new InputError({ operation: 'use', target: 'process.args', reason: 'the program has no name' })
   const hasHome = env.some((entry) => entry.startsWith('HOME=') && entry !== 'HOME=')
   const home = hasHome ? [] : [`HOME=${homeOf(user.uid, readInRoot(rootfs, 'etc/passwd'))}`]
   return {

@@ -22,7 +22,7 @@ const POLLIN = 1
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Says to Tare that the stage has come to a place where it waits, or has made all that can fail. */
-export const planReady = (context: OciContext, what: string): void => {
+const planReady = (context: OciContext, what: string): void => {
   const { stage, data } = context
   const message = data.space(16, '{ready}')
   data.setWord(message.offset, REPORT_READY)

@@ -67,7 +67,8 @@ const readRecord: Read<ContainerRecord> = (value, at) => {
 }
 
 /** Reads the text of state.json. Throws InputError where it is none. */
-export const parseRecord = (text: string, name: string): ContainerRecord => readRecord(parseJson(text, name), `${name}:`)
+export const parseRecord = (text: string, name: string): ContainerRecord =>
+  readRecord(parseJson(text, name), `${name}:`)
 
 /** The text of state.json. */
 export const formatRecord = ({ poststart, poststop, ...record }: ContainerRecord): string =>

@@ -45,7 +45,7 @@ const propagate = (context: OciContext, type: Propagation, recursive: boolean, w
 }
 
 /** What `rshared` and the like mean. */
-export const propagationOf = (word: string): { readonly type: Propagation; readonly recursive: boolean } => {
+const propagationOf = (word: string): { readonly type: Propagation; readonly recursive: boolean } => {
   const types: readonly Propagation[] = ['private', 'shared', 'slave', 'unbindable']
   const type = types.find((each) => word === each || word === `r${each}`) ?? 'private'
   return { type, recursive: word !== type }
@@ -65,7 +65,7 @@ export const planFollowHost = (context: OciContext): void => {
 }
 
 /** From here on nothing comes from the host and nothing goes there but through trees that were taken. */
-export const planLeaveHost = (context: OciContext): void =>
+const planLeaveHost = (context: OciContext): void =>
   propagate(context, 'private', true, 'so that no mount of ours reaches the host')
 
 /** Attaches the root file system at its own path, where hooks expect it, and enters it. */
@@ -94,13 +94,11 @@ export const planBundlePivot = (context: OciContext, root: Register): void => {
   const here = context.string('.')
   stage.call({ what: 'enter the new root', why: 'whatever the working directory is by now' }, 'fchdir', [root])
   if (request.noPivot) {
-    stage.call({ what: 'move the new root over the old one', why: 'as was asked for, instead of pivot_root' }, 'mount', [
-      here,
-      context.string('/'),
-      0,
-      named(0x2000, 'MS_MOVE'),
-      0,
-    ])
+    stage.call(
+      { what: 'move the new root over the old one', why: 'as was asked for, instead of pivot_root' },
+      'mount',
+      [here, context.string('/'), 0, named(0x2000, 'MS_MOVE'), 0],
+    )
     stage.call({ what: 'make it the root' }, 'chroot', [here])
   } else {
     const words = { what: 'make the new root the root', hints: { EINVAL: 'A ramfs can not be left: use --no-pivot.' } }

@@ -21,7 +21,7 @@ export const startTimeOf = (pid: number): number | undefined => {
 }
 
 /** Whether the first process of a container lives: that very one, and not another that got its number. */
-export const isAlive = ({ pid, startTime }: ContainerRecord): boolean =>
+const isAlive = ({ pid, startTime }: ContainerRecord): boolean =>
   pid !== undefined && startTime !== undefined && startTimeOf(pid) === startTime
 
 /** A pidfd of the first process of a container; undefined if that has ended. Close it. */
@@ -50,10 +50,10 @@ const isPaused = ({ cgroups }: ContainerRecord): boolean => {
 
 /** What has become of a container. */
 export const statusOf = (directory: ContainerDirectory, record: ContainerRecord): Status => {
-  if (record.pid === undefined) return 'creating'
+  if (record.pid === undefined) return directory.stage === undefined ? 'stopped' : 'creating'
   if (!isAlive(record)) return 'stopped'
   if (isPaused(record)) return 'paused'
-  return directory.waits ? 'created' : 'running'
+  return directory.stage ?? 'running'
 }
 
 /** The state of a container, as hooks and callers are told it (runtime-spec, runtime.md, State). */

@@ -6,7 +6,11 @@ import { InputError } from '../../linux/error.ts'
 const refuseOther = (fd: number, kind: NamespaceKind, path: string): void => {
   const found = namespaceKind(fd)
   if (found === kind) return
-  throw new InputError({ operation: 'join', target: path, reason: `it is a ${found} namespace, and no ${kind} namespace` })
+  throw new InputError({
+    operation: 'join',
+    target: path,
+    reason: `it is a ${found} namespace, and no ${kind} namespace`,
+  })
 }
 
 /**

@@ -17,12 +17,7 @@ const parts = (path: string): readonly string[] => path.split('/').filter((part)
  * Makes a path in a root whose content we don't trust: component by component, each opened as the container would see
  * it, so that a link in an image can't lead us out of it.
  */
-export const makeInRoot = (
-  context: PlanContext,
-  root: Register,
-  path: readonly string[],
-  make: MakeTarget,
-): void => {
+export const makeInRoot = (context: PlanContext, root: Register, path: readonly string[], make: MakeTarget): void => {
   const { stage } = context
   let parent = root
   path.forEach((name, index) => {
