@@ -114,4 +114,8 @@ export { killContainer, pauseContainer, resumeContainer } from './runtime/oci/ki
 export type { ForegroundContainer } from './runtime/oci/run.ts'
 export { runContainer, runDetached } from './runtime/oci/run.ts'
 export { startContainer } from './runtime/oci/start.ts'
+export type { OciExec, OciExecOptions, ProcessChange as OciProcessChange } from './runtime/oci/exec.ts'
+export { execContainer } from './runtime/oci/exec.ts'
+export type { Process as OciProcess } from './oci/process.ts'
+export { parseProcess } from './oci/spec.ts'
 export { OCI_VERSION } from './oci/version.ts'

@@ -3,6 +3,7 @@ import { createContainer, runContainer, runDetached } from '../index.ts'
 import { signalStatus } from './exit-status.ts'
 import type { OciGlobals, OciVerb } from './oci-globals.ts'
 import { ociVerb } from './oci-globals.ts'
+import { passSignals } from './oci-signals.ts'
 import type { OptionValues } from './options.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -63,8 +64,6 @@ export const ociCreate: OciVerb = ociVerb({
   },
 })
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
-
 export const ociRun: OciVerb = ociVerb({
   description:
     'Makes the container of a bundle, runs its program, and deletes it when that has ended. Signals go to the program. A bundle that asks for a terminal needs --console-socket.',
@@ -86,10 +85,7 @@ export const ociRun: OciVerb = ociVerb({
       return 0
     }
     const container = await runContainer(asked)
-    const pass = (signal: NodeJS.Signals, number: number): void => void (container.signal(number), signal)
-    for (const signal of SIGNALS) process.on(signal, pass)
-    const status = await container.ended()
-    for (const signal of SIGNALS) process.off(signal, pass)
+    const status = await passSignals(container)
     if (status.kind === 'exited') return status.code
     return status.kind === 'killed' ? signalStatus(status.signal) : 1
   },

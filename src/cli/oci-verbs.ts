@@ -36,6 +36,7 @@ export const OCI_VERBS: readonly OciVerbEntry[] = [
   entry('list', 'list containers', async () => (await import('./oci-inspect.ts')).ociList),
   entry('ps', 'list the processes of a container', async () => (await import('./oci-inspect.ts')).ociPs),
   entry('kill', 'send a signal to a container', async () => (await import('./oci-life.ts')).ociKill),
+  entry('exec', 'run one more program in a container', async () => (await import('./oci-exec.ts')).ociExec),
   entry('pause', 'stop the processes of a container', async () => (await import('./oci-life.ts')).ociPause),
   entry(
     'resume',

@@ -41,7 +41,7 @@ export interface CreateOptions {
 }
 
 /** Writes a process id to a file: whoever reads it sees all of it, or no file. */
-const writePidFile = (path: string, pid: number): void => {
+export const writePidFile = (path: string, pid: number): void => {
   const slash = path.lastIndexOf('/') + 1
   const temporary = `${path.slice(0, slash)}.${path.slice(slash)}`
   try {
@@ -53,7 +53,7 @@ const writePidFile = (path: string, pid: number): void => {
 }
 
 /** Descriptors 3 to 2 + COUNT must be there to be passed on. */
-const checkPreserved = (count: number): void => {
+export const checkPreserved = (count: number): void => {
   for (let fd = 3; fd < 3 + count; fd++)
     if (trySyscall('fcntl', fd, 1) < 0)
       throw new InputError({
@@ -64,10 +64,10 @@ const checkPreserved = (count: number): void => {
       })
 }
 
-const checkTerminal = (terminal: boolean, consoleSocket: string | undefined, foreground: boolean): void => {
-  if (terminal && consoleSocket === undefined && !foreground)
+export const checkTerminal = (terminal: boolean, consoleSocket: string | undefined): void => {
+  if (terminal && consoleSocket === undefined)
     throw new InputError({
-      operation: 'give the container a terminal',
+      operation: 'give the program a terminal',
       reason: 'nobody takes its other side',
       hint: 'Give --console-socket, or set process.terminal to false.',
     })
@@ -140,7 +140,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
   const loaded = loadBundle(options.bundle)
   const { spec, process, config } = loaded
   checkPreserved(preserveFds)
-  checkTerminal(process.terminal === true, consoleSocket, false)
+  checkTerminal(process.terminal === true, consoleSocket)
   const host = readPlanHost({ cgroups: true })
   const groups = groupsFor(host, { id, cgroupsPath: spec.linux?.cgroupsPath, resources: spec.linux?.resources })
   const noNewKeyring = options.noNewKeyring === true

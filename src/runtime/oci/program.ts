@@ -1,7 +1,8 @@
 import { ERRNO } from '../../linux/errno.ts'
-import type { Operand, Register } from '../../plan/step.ts'
+import type { Named, Operand, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import { REPORT_READY } from '../control.ts'
+import type { PlanContext } from '../plan/context.ts'
 import { CONTROL, CWD } from '../plan/context.ts'
 import { planCredentials, planRlimits } from '../plan/credentials.ts'
 import { planKeyring, planSeccomp, unblockSignals } from '../plan/program.ts'
@@ -20,6 +21,9 @@ const PERSONALITIES = { LINUX: 0, LINUX32: 8 } as const
 const ALL = 0xffffffff
 const POLLIN = 1
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** A plan in the making, and which descriptors of the caller's the program gets from 3 on: where the stage has them. */
+export type ProgramContext = PlanContext & { readonly preserved: readonly Named[] }
 
 /** Says to Tare that the stage has come to a place where it waits, or has made all that can fail. */
 const planReady = (context: OciContext, what: string): void => {
@@ -40,7 +44,7 @@ export const planSync = (context: OciContext, what: string, why: string): void =
 }
 
 /** Enters the working directory while still able to; if not, it is tried again as the user. */
-const planEnter = (context: OciContext): (() => void) => {
+export const planEnter = (context: ProgramContext): (() => void) => {
   const { stage, data, spec } = context
   const { cwd } = spec.process
   const words = {
@@ -74,7 +78,7 @@ const HINTS = {
 }
 
 /** Finds the program now, so that one that isn't there is told of before anything is started. */
-const planFind = (context: OciContext): Operand => {
+export const planFind = (context: ProgramContext): Operand => {
   const { stage, data, spec } = context
   const { args, env } = spec.process
   const [command = ''] = args
@@ -135,7 +139,7 @@ const planWait = (context: OciContext): void => {
 }
 
 /** The caller's descriptors take their places, the last thing before the program; returns where reports go then. */
-const planPreserved = (context: OciContext): Register | undefined => {
+const planPreserved = (context: ProgramContext): Register | undefined => {
   const { stage, preserved } = context
   if (preserved.length === 0) return undefined
   const control = stage.callFor('control', { what: 'keep a way to report' }, 'fcntl', [
@@ -149,7 +153,7 @@ const planPreserved = (context: OciContext): Register | undefined => {
   return control
 }
 
-const planExecute = (context: OciContext, program: Operand): void => {
+export const planExecute = (context: ProgramContext, program: Operand): void => {
   const { stage, data, spec, preserved } = context
   const { args, env } = spec.process
   const control = planPreserved(context)
