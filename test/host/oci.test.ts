@@ -329,3 +329,38 @@ test('what was left half made is deleted by force', { skip }, async (t) => {
     if (pid !== '') process.kill(Number(pid), 'SIGKILL')
   await until(() => reapOrphans() === 0)
 })
+
+test('exec runs one more program, as the container’s own or as told', { skip }, async (t) => {
+  const { directory, oci, bundle } = scene(t)
+  const [pidFile, processFile] = [join(directory, 'pid'), join(directory, 'process.json')]
+  bundle(['sleep', '1000'], ({ process }) => Object.assign(process, { env: ['PATH=/bin', 'OWN=1'] }))
+  assert.equal(oci('create', '--bundle', directory, '--pid-file', pidFile, 'box').status, 0)
+  assert.equal(oci('start', 'box').status, 0)
+  const first = pidIn(pidFile)
+  const kinds = ['pid', 'net', 'ipc', 'uts', 'cgroup', 'mnt']
+  const looks = `for i in ${kinds.join(' ')}; do readlink /proc/self/ns/$i; done; id -u; echo $OWN $MORE; exit 7`
+  const { status, stdout, stderr } = oci('exec', '--env', 'MORE=2', '--user', '5:6', 'box', 'sh', '-c', looks)
+  assert.equal(stderr, '')
+  assert.equal(status, 7)
+  assert.deepEqual(stdout.trim().split('\n'), [
+    ...kinds.map((kind) => readlinkSync(`/proc/${first}/ns/${kind}`)),
+    '5',
+    '1 2',
+  ])
+  writeFileSync(
+    processFile,
+    JSON.stringify({ user: { uid: 0, gid: 0 }, cwd: '/bin', env: ['PATH=/bin'], args: ['sleep', '1000'] }),
+  )
+  const more = join(directory, 'more')
+  assert.equal(oci('exec', '--process', processFile, '--detach', '--pid-file', more, 'box').status, 0)
+  const pid = pidIn(more)
+  assert.equal(readlinkSync(`/proc/${pid}/cwd`), '/bin')
+  assert.equal(readFileSync(`/proc/${pid}/cgroup`, 'utf8'), readFileSync(`/proc/${first}/cgroup`, 'utf8'))
+  assert.deepEqual(JSON.parse(oci('ps', '--format', 'json', 'box').stdout).toSorted(), [first, pid].toSorted())
+  const missing = oci('exec', 'box', 'missing')
+  assert.equal(missing.status, 255)
+  assert.match(missing.stderr, /cannot find missing in \/bin: ENOENT/)
+  assert.equal(oci('delete', '--force', 'box').status, 0)
+  await until(() => reapOrphans() === 0)
+  assert.match(oci('exec', 'box', 'true').stderr, /does not exist/)
+})
