@@ -1,25 +1,32 @@
 import { TareError } from '../../linux/error.ts'
-import { sendPidfdSignal, whenEnded } from '../../linux/pidfd.ts'
+import { waitUntil } from '../../linux/cgroup/wait.ts'
+import { sendPidfdSignal } from '../../linux/pidfd.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import { ContainerDirectory } from './container-directory.ts'
 import { runHooks } from './host-hooks.ts'
 import { groupsOf, thawGroups } from './kill.ts'
 import type { ContainerRecord } from './record.ts'
-import { holdProcess, stateOf, statusOf, wrongStatus } from './status.ts'
+import { holdProcess, isAlive, stateOf, statusOf, wrongStatus } from './status.ts'
 
 const SIGKILL = 9
 
-/** Kills all that there is of a container, and waits until it has ended. */
+/** How long a process that was killed may take to end, in milliseconds. */
+const PATIENCE = 10_000
+
+/** Kills all that there is of a container, and waits until it has ended. Throws {@link TareError} if that takes too long. */
 const endProcesses = async (record: ContainerRecord): Promise<void> => {
   const pidfd = holdProcess(record)
   if (pidfd !== undefined) {
-    try {
-      sendPidfdSignal(pidfd, SIGKILL)
-      thawGroups(record)
-      await whenEnded(pidfd)
-    } finally {
-      trySyscall('close', pidfd)
-    }
+    sendPidfdSignal(pidfd, SIGKILL)
+    trySyscall('close', pidfd)
+    thawGroups(record)
+    if (!(await waitUntil(() => !isAlive(record), PATIENCE)))
+      throw new TareError({
+        operation: 'end container',
+        target: record.id,
+        reason: `process ${record.pid} was killed and has not ended within ${PATIENCE / 1000} s`,
+        hint: 'PID 1 of a namespace ends last: whoever ran a program in it has to take note of that one’s end (wait(2)).',
+      })
   }
   // Others, where it shares its pid namespace: they don't end with the first.
   const cgroup = groupsOf(record)

@@ -21,7 +21,7 @@ export const startTimeOf = (pid: number): number | undefined => {
 }
 
 /** Whether the first process of a container lives: that very one, and not another that got its number. */
-const isAlive = ({ pid, startTime }: ContainerRecord): boolean =>
+export const isAlive = ({ pid, startTime }: ContainerRecord): boolean =>
   pid !== undefined && startTime !== undefined && startTimeOf(pid) === startTime
 
 /** A pidfd of the first process of a container; undefined if that has ended. Close it. */
