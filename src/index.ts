@@ -118,4 +118,8 @@ export type { OciExec, OciExecOptions, ProcessChange as OciProcessChange } from 
 export { execContainer } from './runtime/oci/exec.ts'
 export type { Process as OciProcess } from './oci/process.ts'
 export { parseProcess } from './oci/spec.ts'
+export { containerStats } from './runtime/oci/stats.ts'
+export { updateContainer } from './runtime/oci/update.ts'
+export type { LinuxResources as OciResources } from './oci/resources.ts'
+export { parseResources } from './oci/resources.ts'
 export { OCI_VERSION } from './oci/version.ts'

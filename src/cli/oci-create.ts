@@ -2,9 +2,10 @@ import type { CreateOptions } from '../index.ts'
 import { createContainer, runContainer, runDetached } from '../index.ts'
 import { signalStatus } from './exit-status.ts'
 import type { OciGlobals, OciVerb } from './oci-globals.ts'
-import { ociVerb } from './oci-globals.ts'
+import { ociVerb, warner } from './oci-globals.ts'
 import { passSignals } from './oci-signals.ts'
 import type { OptionValues } from './options.ts'
+import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
 
 const OPTIONS = [
@@ -39,7 +40,12 @@ export const parseCount = (option: string, text: string | undefined): number => 
   throw new UsageError(`cannot use --${option}=${text}: it is no number`, 'Write how many descriptors are passed on.')
 }
 
-const createOptions = (globals: OciGlobals, options: OptionValues<typeof OPTIONS>, id: string): CreateOptions => ({
+const createOptions = (
+  globals: OciGlobals,
+  options: OptionValues<typeof OPTIONS>,
+  id: string,
+  terminal: Terminal,
+): CreateOptions => ({
   root: globals.root,
   id,
   bundle: options.bundle ?? '.',
@@ -50,6 +56,7 @@ const createOptions = (globals: OciGlobals, options: OptionValues<typeof OPTIONS
   noNewKeyring: options['no-new-keyring'] === true,
   systemdCgroup: globals.systemdCgroup,
   stdio: [0, 1, 2],
+  warn: warner(globals, terminal),
 })
 
 export const ociCreate: OciVerb = ociVerb({
@@ -58,8 +65,8 @@ export const ociCreate: OciVerb = ociVerb({
   options: OPTIONS,
   operands: IDS,
   examples: [{ description: 'make a container', command: 'tare oci create --bundle ./bundle --pid-file pid box' }],
-  run: async ({ options, operands: [id = ''] }, globals) => {
-    await createContainer(createOptions(globals, options, id))
+  run: async ({ options, operands: [id = ''], terminal }, globals) => {
+    await createContainer(createOptions(globals, options, id, terminal))
     return 0
   },
 })
@@ -78,8 +85,8 @@ export const ociRun: OciVerb = ociVerb({
     ['128+N', 'Signal N killed it.'],
     ['1', 'The container could not be made.'],
   ],
-  run: async ({ options, operands: [id = ''] }, globals) => {
-    const asked = createOptions(globals, options, id)
+  run: async ({ options, operands: [id = ''], terminal }, globals) => {
+    const asked = createOptions(globals, options, id, terminal)
     if (options.detach === true) {
       await runDetached(asked)
       return 0

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Command, CommandText, Context } from './command.ts'
 import { command } from './command.ts'
 import type { OptionSpec } from './options.ts'
+import type { Terminal } from './terminal.ts'
 
 /** What stands before the verb, and holds for all of them. */
 export interface OciGlobals {
@@ -32,15 +33,23 @@ const logLine = (format: OciGlobals['logFormat'], level: string, message: string
     ? `${JSON.stringify({ level, msg: message, time })}\n`
     : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`
 
-const writeLog = ({ log, logFormat }: OciGlobals, message: string): void => {
+const writeLog = ({ log, logFormat }: OciGlobals, message: string, level = 'error'): void => {
   if (log === undefined || log === '') return
   const fd = openSync(log, 'a', 0o644)
   try {
-    writeSync(fd, logLine(logFormat, 'error', message, new Date().toISOString()))
+    writeSync(fd, logLine(logFormat, level, message, new Date().toISOString()))
   } finally {
     closeSync(fd)
   }
 }
+
+/** Tells of what went wrong without anything following from it. */
+export const warner =
+  (globals: OciGlobals, terminal: Terminal) =>
+  (error: Error): void => {
+    writeLog(globals, lineOf(error), 'warning')
+    terminal.warn(`tare: ${error.message}`)
+  }
 
 /** What a verb of the runtime is written as. */
 export interface OciVerbSpec<O extends readonly OptionSpec[]> extends CommandText {

@@ -1,7 +1,7 @@
 import { deleteContainer, killContainer, pauseContainer, resumeContainer, startContainer } from '../index.ts'
 import { signalNumber } from '../linux/index.ts'
 import type { OciVerb } from './oci-globals.ts'
-import { ociVerb } from './oci-globals.ts'
+import { ociVerb, warner } from './oci-globals.ts'
 
 const IDS = [{ name: 'ID' }] as const
 
@@ -48,8 +48,9 @@ export const ociDelete: OciVerb = ociVerb({
   ],
   operands: IDS,
   examples: [{ description: 'remove a container, whatever it does', command: 'tare oci delete --force box' }],
-  run: async ({ options, operands: [id = ''] }, { root }) => {
-    await deleteContainer({ root, id, force: options.force === true })
+  run: async ({ options, operands: [id = ''], terminal }, globals) => {
+    const { root } = globals
+    await deleteContainer({ root, id, force: options.force === true, warn: warner(globals, terminal) })
     return 0
   },
 })

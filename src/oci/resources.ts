@@ -3,6 +3,7 @@ import { readBlockIo } from './block-io.ts'
 import type { LinuxDeviceCgroup } from './devices.ts'
 import { readDeviceCgroup } from './devices.ts'
 import type { Integer, Read } from './fields.ts'
+import { parseJson } from './json.ts'
 import {
   arrayOf,
   boolean,
@@ -186,3 +187,7 @@ export const readResources: Read<LinuxResources> = (value, at) => {
     unified: fields.optional('unified', mapOf(string)),
   }
 }
+
+/** Reads the text of `linux.resources` by itself, as `update` is given. Throws InputError at the first fault. */
+export const parseResources = (text: string, name: string): LinuxResources =>
+  readResources(parseJson(text, name), `${name}:`)

@@ -11,7 +11,7 @@ import { readPlanHost } from '../host.ts'
 import { connectConsole } from './console-socket.ts'
 import { ContainerDirectory } from './container-directory.ts'
 import { groupPaths, groupsFor, makeGroups } from './groups.ts'
-import { runHooks } from './host-hooks.ts'
+import { runHooks, runLastHooks } from './host-hooks.ts'
 import type { Launched } from './launch.ts'
 import { launchBundle } from './launch.ts'
 import type { LoadedBundle } from './load-bundle.ts'
@@ -38,6 +38,8 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean | undefined
   readonly systemdCgroup?: boolean | undefined
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
+  /** Is told of what went wrong without anything following from it: a poststop hook that fails. */
+  readonly warn?: ((error: Error) => void) | undefined
 }
 
 /** Writes a process id to a file: whoever reads it sees all of it, or no file. */
@@ -212,6 +214,9 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     await launched?.kill()
     launched?.release()
     await cgroup?.remove()
+    // Once there was a process its life ends as any does (runtime-spec, runtime.md, Lifecycle).
+    if (record.pid !== undefined)
+      await runLastHooks(record.poststop, stateOf(record, 'stopped'), options.warn ?? (() => {}))
     directory.remove()
     throw error
   } finally {

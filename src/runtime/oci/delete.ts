@@ -3,7 +3,7 @@ import { waitUntil } from '../../linux/cgroup/wait.ts'
 import { sendPidfdSignal } from '../../linux/pidfd.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import { ContainerDirectory } from './container-directory.ts'
-import { runHooks } from './host-hooks.ts'
+import { runLastHooks } from './host-hooks.ts'
 import { groupsOf, thawGroups } from './kill.ts'
 import type { ContainerRecord } from './record.ts'
 import { holdProcess, isAlive, stateOf, statusOf, wrongStatus } from './status.ts'
@@ -14,7 +14,7 @@ const SIGKILL = 9
 const PATIENCE = 10_000
 
 /** Kills all that there is of a container, and waits until it has ended. Throws {@link TareError} if that takes too long. */
-const endProcesses = async (record: ContainerRecord): Promise<void> => {
+export const endProcesses = async (record: ContainerRecord): Promise<void> => {
   const pidfd = holdProcess(record)
   if (pidfd !== undefined) {
     sendPidfdSignal(pidfd, SIGKILL)
@@ -34,24 +34,33 @@ const endProcesses = async (record: ContainerRecord): Promise<void> => {
 }
 
 /** Removes what is left of a container, which is ended first: control groups, and what is known of it. Its directory is locked. */
-export const removeContainer = async (directory: ContainerDirectory, record: ContainerRecord): Promise<void> => {
+export const removeContainer = async (
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+  warn: Warn = () => {},
+): Promise<void> => {
   await endProcesses(record)
   await groupsOf(record)?.remove()
-  await runHooks('poststop', record.poststop, stateOf(record, 'stopped')).finally(() => directory.remove())
+  await runLastHooks(record.poststop, stateOf(record, 'stopped'), warn)
+  directory.remove()
 }
+
+/** Is told of what went wrong without anything following from it: a poststop hook that fails. */
+export type Warn = (error: Error) => void
 
 export interface DeleteOptions {
   readonly root: string
   readonly id: string
   /** Also one that runs, was left half made, or isn't there. */
   readonly force?: boolean | undefined
+  readonly warn?: Warn | undefined
 }
 
 /**
  * `delete`: removes a container that has ended; with `force` it is ended first. Throws {@link InputError} for one that
  * runs, or that there isn't.
  */
-export const deleteContainer = async ({ root, id, force = false }: DeleteOptions): Promise<void> => {
+export const deleteContainer = async ({ root, id, force = false, warn }: DeleteOptions): Promise<void> => {
   const directory = new ContainerDirectory(root, id)
   try {
     directory.lock()
@@ -69,7 +78,7 @@ export const deleteContainer = async ({ root, id, force = false }: DeleteOptions
     const status = statusOf(directory, record)
     if (!force && status !== 'stopped')
       throw wrongStatus('delete', id, status, 'Stop it first, or use --force, which ends it.')
-    await removeContainer(directory, record)
+    await removeContainer(directory, record, warn)
   } finally {
     directory.unlock()
   }

@@ -1,7 +1,7 @@
 import type { LinuxDevice } from '../../oci/devices.ts'
 import { kernelDevice } from '../../linux/device-number.ts'
 import { ERRNO } from '../../linux/errno.ts'
-import type { Register } from '../../plan/step.ts'
+import type { Data, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import { attachBelow } from '../plan/mounts.ts'
 import type { OciContext } from './context.ts'
@@ -50,6 +50,28 @@ export interface PlannedDevice {
 const isForeign = (mounts: readonly ReadMount[]): boolean =>
   mounts.some(({ kind, target }) => kind === 'bind' && target === '/dev')
 
+/** Offsets of stx_rdev_major and stx_rdev_minor, and the size of struct statx (statx(2)). */
+const RDEV = [0x80, 0x84] as const
+const STATX_SIZE = 256
+
+/** What is there already must be that device: by its numbers, which a file of another sort has not. */
+const checkThere = (
+  { stage, data }: OciContext,
+  parent: Register,
+  name: Data,
+  { path, major, minor }: LinuxDevice,
+): void => {
+  const status = data.space(STATX_SIZE, '{what is there}')
+  const words = { what: `make the device ${path}`, hints: { EEXIST: 'The root has something else there.' } }
+  stage.call({ what: `look at ${path}` }, 'statx', [parent, name, named(0x100, 'AT_SYMLINK_NOFOLLOW'), 0, status])
+  const number = stage.register('number')
+  for (const [index, value] of [major, minor].entries()) {
+    stage.loadInto(number, words, status.offset + (RDEV[index] ?? 0), 4)
+    stage.check(words, number, value, EEXIST)
+  }
+  stage.release(number)
+}
+
 /** Which devices are made; those that can't be made are taken from the host while it is to be seen. */
 export const planDeviceSources = (
   context: OciContext,
@@ -70,7 +92,7 @@ const planDevice = (context: OciContext, parent: Register, { device, source }: P
   const { path, type, major, minor, fileMode = 0o666, uid = 0, gid = 0 } = device
   const base = path.slice(path.lastIndexOf('/') + 1)
   const name = context.string(base)
-  const there = stage.label()
+  const [there, made] = [stage.label(), stage.label()]
   const number = `${type} ${major}:${minor}`
   if (source !== undefined) {
     const words = { what: `make ${path} to mount on` }
@@ -95,7 +117,10 @@ const planDevice = (context: OciContext, parent: Register, { device, source }: P
       gid,
       named(0x100, 'AT_SYMLINK_NOFOLLOW'),
     ])
+  stage.jump({ what: 'go on' }, made)
   stage.place(there)
+  checkThere(context, parent, name, device)
+  stage.place(made)
 }
 
 const planLinks = (context: OciContext, dev: Register): void => {

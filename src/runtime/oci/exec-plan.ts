@@ -1,3 +1,4 @@
+import type { Process } from '../../oci/process.ts'
 import type { DataBuilder } from '../../plan/data.ts'
 import type { Named, Step } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
@@ -10,6 +11,7 @@ import { planKeyring, planSeccomp, unblockSignals } from '../plan/program.ts'
 import { planTerminal } from '../plan/terminal.ts'
 import type { ProcessSpec } from '../spec.ts'
 import { planEnter, planExecute, planFind } from './program.ts'
+import { planScheduling } from './scheduling.ts'
 
 /** CLONE_PARENT, CLONE_VM, CLONE_VFORK, SIGCHLD (clone(2)). */
 const FLAGS = named(0x8000 | 0x100 | 0x4000 | 17, 'CLONE_PARENT|CLONE_VM|CLONE_VFORK|SIGCHLD')
@@ -25,6 +27,7 @@ export interface ExecRequest {
   readonly joins: readonly string[]
   readonly preserveFds: number
   readonly oomScoreAdj: number | undefined
+  readonly scheduling: Pick<Process, 'scheduler' | 'ioPriority'>
 }
 
 export interface OciExecPlan {
@@ -132,6 +135,7 @@ export const planOciExec = (request: ExecRequest, host: PlanHost): OciExecPlan =
     const words = { what: 'take the terminal', why: 'as the controlling terminal of the session' }
     stage.call(words, 'ioctl', [0, TIOCSCTTY, 0])
   }
+  planScheduling(context, request.scheduling)
   planRlimits(context)
   const enter = planEnter(context)
   if (!process.noNewPrivileges) planSeccomp(context)

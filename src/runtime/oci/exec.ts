@@ -153,7 +153,14 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
     const { joins, files, births } = openGroups(record, descriptors)
     const console = consoleSocket === undefined ? -1 : descriptors.add(connectConsole(consoleSocket))
     const plan = planOciExec(
-      { process: spec, namespaces: record.namespaces, joins, preserveFds, oomScoreAdj: asked.oomScoreAdj },
+      {
+        process: spec,
+        namespaces: record.namespaces,
+        joins,
+        preserveFds,
+        oomScoreAdj: asked.oomScoreAdj,
+        scheduling: asked,
+      },
       readPlanHost({ cgroups: false }),
     )
     const [ours, theirs] = packetSocketPair()

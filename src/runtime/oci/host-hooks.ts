@@ -101,6 +101,22 @@ const runHook = async (name: HookName, hook: Hook, state: State): Promise<void> 
   }
 }
 
+/**
+ * Runs the hooks that are last, all of them: what one fails with is passed to `warn`, and the rest goes on (runtime-spec,
+ * runtime.md, Lifecycle).
+ */
+export const runLastHooks = async (
+  hooks: readonly Hook[] | undefined,
+  state: State,
+  warn: (error: Error) => void,
+): Promise<void> => {
+  for (const hook of hooks ?? [])
+    await runHook('poststop', hook, state).catch((error: unknown) => {
+      if (!(error instanceof TareError)) throw error
+      warn(error)
+    })
+}
+
 /** Runs hooks on the host, one after the other. Throws {@link TareError} at the first that fails. */
 export const runHooks = async (name: HookName, hooks: readonly Hook[] | undefined, state: State): Promise<void> => {
   for (const hook of hooks ?? []) await runHook(name, hook, state)

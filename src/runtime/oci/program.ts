@@ -9,6 +9,7 @@ import { planKeyring, planSeccomp, unblockSignals } from '../plan/program.ts'
 import { planContainerHooks } from './container-hooks.ts'
 import type { OciContext } from './context.ts'
 import { START } from './context.ts'
+import { planScheduling } from './scheduling.ts'
 
 const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EPIPE = 32 } = ERRNO
 const CLOSE_RANGE_CLOEXEC = named(4, 'CLOSE_RANGE_CLOEXEC')
@@ -196,6 +197,7 @@ export const planBundleProgram = (context: OciContext): number => {
   const domain = oci.linux?.personality?.domain
   if (domain !== undefined)
     stage.call({ what: `be of the execution domain ${domain}` }, 'personality', [named(PERSONALITIES[domain], domain)])
+  planScheduling(context, oci.process ?? {})
   planRlimits(context)
   const enter = planEnter(context)
   if (!process.noNewPrivileges) planSeccomp(context)

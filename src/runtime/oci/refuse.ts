@@ -12,8 +12,6 @@ const refuse = (place: string, asked: boolean, reason: string): void => {
 export const refuseProcess = (process: Process, place = 'process'): void => {
   refuse(`${place}.apparmorProfile`, (process.apparmorProfile ?? '') !== '', LABELS)
   refuse(`${place}.selinuxLabel`, (process.selinuxLabel ?? '') !== '', LABELS)
-  refuse(`${place}.scheduler`, process.scheduler !== undefined, 'Tare sets no scheduler yet')
-  refuse(`${place}.ioPriority`, process.ioPriority !== undefined, 'Tare sets no I/O priority yet')
   refuse(`${place}.execCPUAffinity`, process.execCPUAffinity !== undefined, 'Tare sets no affinity yet')
 }
 

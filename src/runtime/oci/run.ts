@@ -26,7 +26,7 @@ export const runContainer = async (options: CreateOptions): Promise<ForegroundCo
   } catch (error) {
     await launched.kill()
     launched.release()
-    await removeContainer(directory, record)
+    await removeContainer(directory, record, options.warn)
     throw error
   }
   directory.unlock()
@@ -37,7 +37,7 @@ export const runContainer = async (options: CreateOptions): Promise<ForegroundCo
       const { status } = await launched.ended()
       launched.release()
       directory.lock()
-      await removeContainer(directory, record)
+      await removeContainer(directory, record, options.warn)
       return status
     },
   }

@@ -6,6 +6,7 @@ import { AT_FDCWD, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_WRONLY } from '../../linux
 import { syscall, trySyscall } from '../../linux/syscall.ts'
 import { whenEnded } from '../../linux/pidfd.ts'
 import { ContainerDirectory } from './container-directory.ts'
+import { endProcesses } from './delete.ts'
 import { runHooks } from './host-hooks.ts'
 import type { ContainerRecord } from './record.ts'
 import { stateOf, statusOf, wrongStatus } from './status.ts'
@@ -55,7 +56,10 @@ export const startContainer = async (root: string, id: string): Promise<void> =>
     const status = statusOf(directory, record)
     if (status !== 'created') throw wrongStatus('start', id, status, 'Only a created container can be started.')
     await letGo(directory, record)
-    await runHooks('poststart', record.poststart, stateOf(record, 'running'))
+    await runHooks('poststart', record.poststart, stateOf(record, 'running')).catch(async (error: unknown) => {
+      await endProcesses(record)
+      throw error
+    })
   } finally {
     directory.unlock()
   }
