@@ -1,34 +1,20 @@
 import { closeSync, readFileSync } from 'node:fs'
-import type { Capabilities as OciCapabilities, Process } from '../../oci/process.ts'
-import { CAPABILITIES } from '../../linux/capability.ts'
+import { numberRlimits } from '../../oci/rlimits.ts'
+import { grantCapabilities } from '../../oci/capabilities.ts'
+import type { Process } from '../../oci/process.ts'
+import { kernelCapabilities } from '../../linux/capability-list.ts'
 import { InputError, TareError } from '../../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_PATH, O_RDONLY } from '../../linux/fcntl.ts'
 import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
 import { openat2 } from '../../linux/openat2.ts'
-import { lastCapability } from '../../linux/process-capability.ts'
-import { rlimitNumber } from '../../linux/rlimit.ts'
 import type { SeccompProfile } from '../../linux/seccomp/profile.ts'
 import type { Capabilities, ProcessSpec, SeccompSpec } from '../spec.ts'
 
-/** The capabilities of these names, as far as this kernel knows them: one that isn't known can't be granted. */
-const maskOf = (names: readonly string[] = []): bigint => {
-  const last = names.length === 0 ? 0 : lastCapability()
-  return CAPABILITIES.filter(({ name, number }) => number <= last && names.includes(name)).reduce(
-    (mask, { number }) => mask | (1n << BigInt(number)),
-    0n,
-  )
-}
-
-const capabilitiesOf = (sets: OciCapabilities = {}): Capabilities => {
-  const [permitted, inheritable] = [maskOf(sets.permitted), maskOf(sets.inheritable)]
-  return {
-    bounding: maskOf(sets.bounding),
-    permitted,
-    effective: maskOf(sets.effective),
-    inheritable,
-    // One that isn't both can't be ambient (capabilities(7)); engines write such sets all the same.
-    ambient: maskOf(sets.ambient) & permitted & inheritable,
-  }
+/** What can be given: as far as this kernel knows it. What isn't known can't be granted, and is passed over as elsewhere. */
+const capabilitiesOf = (process: Process): Capabilities => {
+  const { refused: _, ...sets } = grantCapabilities(process.capabilities, kernelCapabilities())
+  // One that isn't both can't be ambient (capabilities(7)); engines write such sets all the same.
+  return { ...sets, ambient: sets.ambient & sets.permitted & sets.inheritable }
 }
 
 const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENXIO']
@@ -91,13 +77,11 @@ export const processSpecOf = (process: Process, { rootfs, seccomp, newKeyring }:
     gid: user.gid,
     groups: user.additionalGids ?? [],
     umask: user.umask ?? 0o022,
-    capabilities: capabilitiesOf(process.capabilities),
+    capabilities: capabilitiesOf(process),
     noNewPrivileges: process.noNewPrivileges === true,
-    rlimits: (process.rlimits ?? []).map(({ type, soft, hard }) => ({
-      resource: rlimitNumber(type),
-      name: type.slice('RLIMIT_'.length).toLowerCase(),
-      soft: BigInt(soft),
-      hard: BigInt(hard),
+    rlimits: numberRlimits(process.rlimits).map((limit) => ({
+      ...limit,
+      name: limit.name.slice('RLIMIT_'.length).toLowerCase(),
     })),
     terminal: process.terminal === true,
     size: consoleSize === undefined ? undefined : { columns: consoleSize.width, rows: consoleSize.height },
