@@ -21,7 +21,7 @@ import type { BundlePlan } from './plan.ts'
 import { planBundle } from './plan.ts'
 import { processSpecOf, seccompOf } from './process-spec.ts'
 import type { ContainerRecord } from './record.ts'
-import { startTimeOf, stateOf } from './status.ts'
+import { startTimeOf, stateOf, withoutProcess } from './status.ts'
 
 export interface CreateOptions {
   /** Where containers keep their state: ROOT/ID. */
@@ -141,6 +141,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     })
   const loaded = loadBundle(options.bundle)
   const { spec, process, config } = loaded
+  if (!wait && process.args.length === 0) throw withoutProcess(id)
   checkPreserved(preserveFds)
   checkTerminal(process.terminal === true, consoleSocket)
   const host = readPlanHost({ cgroups: true })
@@ -182,7 +183,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     const creatingState = stateFor(hooks.createContainer)
     const startState = stateFor(hooks.startContainer)
     const plan = planBundle(request, processSpec, host, cgroup?.directories ?? [])
-    record = { ...record, cgroups: cgroup?.paths ?? {}, ...wordsOf(plan) }
+    record = { ...record, cgroups: cgroup?.paths ?? {}, ...(process.args.length > 0 && wordsOf(plan)) }
     launched = await launchBundle(
       plan,
       {

@@ -8,6 +8,9 @@ import { fileType } from '../../linux/file-type.ts'
 import { fromNodeError } from '../../linux/proc.ts'
 import { refuseUnsupported } from './refuse.ts'
 
+/** A container may be created without a program, which it then can't be started with. */
+const NOTHING: Process = { args: [], cwd: '/', user: { uid: 0, gid: 0 } }
+
 /** A bundle, read and checked. */
 export interface LoadedBundle {
   /** Absolute, without links. */
@@ -16,6 +19,7 @@ export interface LoadedBundle {
   /** The text of config.json. */
   readonly config: string
   readonly spec: Spec
+  /** With no words where the configuration has none. */
   readonly process: Process
 }
 
@@ -39,13 +43,7 @@ export const loadBundle = (directory: string): LoadedBundle => {
   }
   const spec = parseSpec(config)
   refuseUnsupported(spec)
-  const { process } = spec
-  if (process === undefined)
-    throw new InputError({
-      operation: 'use',
-      target: 'config.json: process',
-      reason: 'it is missing: nothing could be started',
-    })
+  const { process = NOTHING } = spec
   const rootfs = realPath(resolve(bundle, spec.root.path), 'find the root file system')
   if (fileType(rootfs, { follow: true }) !== 'directory')
     throw new InputError({ operation: 'use', target: 'config.json: root.path', reason: `${rootfs} is no directory` })

@@ -205,7 +205,7 @@ export const planBundleProgram = (context: OciContext): number => {
   if (!request.noNewKeyring) planKeyring(context)
   enter()
   stage.call({ what: `set the umask to 0${process.umask.toString(8)}` }, 'umask', [process.umask])
-  const program = planFind(context)
+  const program = process.args.length === 0 ? undefined : planFind(context)
   planReady(context, 'say that all is ready')
   planWait(context)
   const first = stage.steps.length
@@ -213,6 +213,7 @@ export const planBundleProgram = (context: OciContext): number => {
     planContainerHooks(context, 'startContainer', oci.hooks?.startContainer ?? [], startState)
   stage.mechanism('process')
   unblockSignals(stage)
-  planExecute(context, program)
+  if (program === undefined) stage.fail({ what: 'find a program in the configuration' }, ENOENT)
+  else planExecute(context, program)
   return first
 }

@@ -29,7 +29,7 @@ export interface ContainerRecord {
   readonly namespaces: number
   readonly poststart: readonly Hook[]
   readonly poststop: readonly Hook[]
-  /** The steps that the stage takes when it is started: the number of the first, and their words. */
+  /** The steps that the stage takes when it is started: the number of the first, and their words. None: it has no program. */
   readonly firstStep: number
   readonly steps: readonly StepWords[]
 }

@@ -9,7 +9,7 @@ import { ContainerDirectory } from './container-directory.ts'
 import { endProcesses } from './delete.ts'
 import { runHooks } from './host-hooks.ts'
 import type { ContainerRecord } from './record.ts'
-import { stateOf, statusOf, wrongStatus } from './status.ts'
+import { stateOf, statusOf, withoutProcess, wrongStatus } from './status.ts'
 
 /** native/plan.h: struct report. */
 const REPORT_SIZE = 16
@@ -55,6 +55,7 @@ export const startContainer = async (root: string, id: string): Promise<void> =>
     const record = directory.read()
     const status = statusOf(directory, record)
     if (status !== 'created') throw wrongStatus('start', id, status, 'Only a created container can be started.')
+    if (record.steps.length === 0) throw withoutProcess(id)
     await letGo(directory, record)
     await runHooks('poststart', record.poststart, stateOf(record, 'running')).catch(async (error: unknown) => {
       await endProcesses(record)

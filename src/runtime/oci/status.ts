@@ -75,3 +75,12 @@ export const wrongStatus = (operation: string, id: string, status: Status, hint?
     reason: status === 'stopped' ? 'container not running' : `it is ${status}`,
     hint,
   })
+
+/** Refuses to start what has no program. */
+export const withoutProcess = (id: string): InputError =>
+  new InputError({
+    operation: 'start container',
+    target: id,
+    reason: 'config.json has no process',
+    hint: 'Add one, and create the container anew.',
+  })
