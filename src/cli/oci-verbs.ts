@@ -46,6 +46,8 @@ export const OCI_VERBS: readonly OciVerbEntry[] = [
   entry('delete', 'remove a container that has ended', async () => (await import('./oci-life.ts')).ociDelete),
   entry('update', 'change the limits of a container', async () => (await import('./oci-update.ts')).ociUpdate),
   entry('events', 'tell what a container uses', async () => (await import('./oci-events.ts')).ociEvents),
+  entry('spec', 'write a configuration to begin with', async () => (await import('./oci-spec.ts')).ociSpec),
+  entry('features', 'print what this runtime can do', async () => (await import('./oci-spec.ts')).ociFeaturesVerb),
   entry('checkpoint', 'refused: save a container', async () => (await import('./oci-checkpoint.ts')).ociCheckpoint),
   entry('restore', 'refused: bring back a container', async () => (await import('./oci-checkpoint.ts')).ociRestore),
 ]

@@ -9,6 +9,7 @@ import { planKeyring, planSeccomp, unblockSignals } from '../plan/program.ts'
 import { planContainerHooks } from './container-hooks.ts'
 import type { OciContext } from './context.ts'
 import { START } from './context.ts'
+import { planMemoryPolicy } from './memory-policy.ts'
 import { planScheduling } from './scheduling.ts'
 
 const { ENOENT = 2, EACCES = 13, ENOTDIR = 20, EPIPE = 32 } = ERRNO
@@ -198,6 +199,7 @@ export const planBundleProgram = (context: OciContext): number => {
   if (domain !== undefined)
     stage.call({ what: `be of the execution domain ${domain}` }, 'personality', [named(PERSONALITIES[domain], domain)])
   planScheduling(context, oci.process ?? {})
+  planMemoryPolicy(context, oci.linux?.memoryPolicy)
   planRlimits(context)
   const enter = planEnter(context)
   if (!process.noNewPrivileges) planSeccomp(context)

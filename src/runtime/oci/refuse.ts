@@ -22,6 +22,5 @@ export const refuseUnsupported = ({ process, linux }: Spec): void => {
   refuse(`${place}.mountLabel`, (linux?.mountLabel ?? '') !== '', LABELS)
   refuse(`${place}.seccomp.listenerPath`, (linux?.seccomp?.listenerPath ?? '') !== '', 'Tare sends no listener yet')
   refuse(`${place}.intelRdt`, linux?.intelRdt !== undefined, 'Tare knows no resctrl yet')
-  refuse(`${place}.memoryPolicy`, linux?.memoryPolicy !== undefined, 'Tare sets no memory policy yet')
   refuse(`${place}.netDevices`, Object.keys(linux?.netDevices ?? {}).length > 0, 'Tare moves no interfaces yet')
 }
