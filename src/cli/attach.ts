@@ -13,7 +13,8 @@ export interface Wanted {
 /** The terminal that tells the size, if one of our streams is one. */
 const terminalOf = (): number | undefined => [0, 1, 2].find(isTerminal)
 
-const windowSize = (): { readonly columns: number; readonly rows: number } | undefined => {
+/** The size of our terminal, in characters; undefined where there is none, or it has none. */
+export const windowSize = (): { readonly columns: number; readonly rows: number } | undefined => {
   const fd = terminalOf()
   if (fd === undefined) return undefined
   const { columns, rows } = getWindowSize(fd)
@@ -23,6 +24,9 @@ const windowSize = (): { readonly columns: number; readonly rows: number } | und
 
 /** A terminal for a program, of the size of ours. */
 export const terminalOption = (): NonNullable<RunOptions['tty']> => windowSize() ?? true
+
+/** What of a running program is connected with our streams. */
+export type Attachable = Pick<Program, 'stdin' | 'stdout' | 'stderr' | 'kill' | 'resize'>
 
 /**
  * How a program's standard streams are connected with ours.
@@ -52,7 +56,7 @@ export interface Attachment {
 const copy = async (
   source: Readable | undefined,
   sink: () => Writable,
-  program: Program,
+  program: Attachable,
 ): Promise<NodeJS.ErrnoException | undefined> => {
   if (source === undefined) return undefined
   let lost: NodeJS.ErrnoException | undefined
@@ -96,7 +100,7 @@ const type = (terminal: Writable): (() => void) => {
   }
 }
 
-const attachTerminal = (program: Program, interactive: boolean): (() => void) => {
+const attachTerminal = (program: Attachable, interactive: boolean): (() => void) => {
   const resize = (): void => {
     const size = windowSize()
     if (size !== undefined) program.resize(size.columns, size.rows)
@@ -114,7 +118,7 @@ const attachTerminal = (program: Program, interactive: boolean): (() => void) =>
 }
 
 /** Connects a program that was started with {@link streamOptions}. To be called at once. */
-export const attach = (program: Program, { interactive, tty }: Wanted): Attachment => {
+export const attach = (program: Attachable, { interactive, tty }: Wanted): Attachment => {
   const detach = tty ? attachTerminal(program, interactive) : () => undefined
   const copies = Promise.all([
     copy(program.stdout, () => process.stdout, program),

@@ -73,7 +73,7 @@ export const ociCreate: OciVerb = ociVerb({
 
 export const ociRun: OciVerb = ociVerb({
   description:
-    'Makes the container of a bundle, runs its program, and deletes it when that has ended. Signals go to the program. A bundle that asks for a terminal needs --console-socket.',
+    'Makes the container of a bundle, runs its program, and deletes it when that has ended. Signals go to the program, and so does what is typed, where the bundle asks for a terminal.',
   options: [
     ...OPTIONS,
     { long: 'detach', short: 'd', description: 'Ends as soon as the program runs, and leaves it running.' },
@@ -91,7 +91,7 @@ export const ociRun: OciVerb = ociVerb({
       await runDetached(asked)
       return 0
     }
-    const container = await runContainer(asked)
+    const container = await runContainer({ ...asked, foreground: asked.consoleSocket === undefined })
     const status = await passSignals(container)
     if (status.kind === 'exited') return status.code
     return status.kind === 'killed' ? signalStatus(status.signal) : 1

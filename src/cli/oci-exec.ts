@@ -52,7 +52,7 @@ export const ociExec: OciVerb = ociVerb({
       argument: 'SOCKET',
       description: 'A Unix socket on which somebody waits for its terminal.',
     },
-    { long: 'tty', short: 't', description: 'With a terminal, for which --console-socket is needed.' },
+    { long: 'tty', short: 't', description: 'With a terminal: ours, or that of --console-socket.' },
     { long: 'user', short: 'u', argument: 'UID[:GID]', description: 'As whom, by numbers.' },
     { long: 'additional-gids', short: 'g', argument: 'GID', repeatable: true, description: 'An additional group.' },
     { long: 'cwd', argument: 'DIR', description: 'The working directory.' },
@@ -111,6 +111,7 @@ export const ociExec: OciVerb = ociVerb({
       pidFile: options['pid-file'],
       consoleSocket: options['console-socket'],
       preserveFds: parseCount('preserve-fds', options['preserve-fds']),
+      foreground: options.detach !== true && options['console-socket'] === undefined,
       stdio: [0, 1, 2],
     })
     if (options.detach === true) return 0

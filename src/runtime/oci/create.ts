@@ -8,7 +8,7 @@ import { fromNodeError } from '../../linux/proc.ts'
 import { syscall, trySyscall } from '../../linux/syscall.ts'
 import { Descriptors } from '../descriptors.ts'
 import { readPlanHost } from '../host.ts'
-import { connectConsole } from './console-socket.ts'
+import { ConsoleEnds } from './console-socket.ts'
 import { ContainerDirectory } from './container-directory.ts'
 import { groupPaths, groupsFor, makeGroups } from './groups.ts'
 import { runHooks, runLastHooks } from './host-hooks.ts'
@@ -33,6 +33,8 @@ export interface CreateOptions {
   readonly pidFile?: string | undefined
   /** A Unix socket on which somebody waits for the container's terminal. */
   readonly consoleSocket?: string | undefined
+  /** Whether the terminal is wanted by the caller itself, as {@link Created.terminal}. */
+  readonly foreground?: boolean | undefined
   readonly preserveFds?: number | undefined
   readonly noPivot?: boolean | undefined
   readonly noNewKeyring?: boolean | undefined
@@ -66,8 +68,8 @@ export const checkPreserved = (count: number): void => {
       })
 }
 
-export const checkTerminal = (terminal: boolean, consoleSocket: string | undefined): void => {
-  if (terminal && consoleSocket === undefined)
+export const checkTerminal = (terminal: boolean, consoleSocket: string | undefined, foreground: boolean): void => {
+  if (terminal && consoleSocket === undefined && !foreground)
     throw new InputError({
       operation: 'give the program a terminal',
       reason: 'nobody takes its other side',
@@ -124,6 +126,8 @@ export interface Created {
   readonly record: ContainerRecord
   readonly directory: ContainerDirectory
   readonly launched: Launched
+  /** The other side of its terminal, where the caller takes that; it is the caller's to close. */
+  readonly terminal: number | undefined
 }
 
 /**
@@ -143,7 +147,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
   const { spec, process, config } = loaded
   if (!wait && process.args.length === 0) throw withoutProcess(id)
   checkPreserved(preserveFds)
-  checkTerminal(process.terminal === true, consoleSocket)
+  checkTerminal(process.terminal === true, consoleSocket, options.foreground === true)
   const host = readPlanHost({ cgroups: true })
   const groups = groupsFor(host, { id, cgroupsPath: spec.linux?.cgroupsPath, resources: spec.linux?.resources })
   const noNewKeyring = options.noNewKeyring === true
@@ -176,7 +180,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     writeFileSync(directory.configFile, config, { mode: 0o600 })
     directory.makeFifos(wait)
     if (layout !== undefined && groups !== undefined) cgroup = makeGroups(layout, groups)
-    const console = consoleSocket === undefined ? undefined : descriptors.add(connectConsole(consoleSocket))
+    const console = new ConsoleEnds(process.terminal === true, consoleSocket, descriptors)
     const hooks = spec.hooks ?? {}
     const stateFor = (list: readonly unknown[] | undefined): number | undefined =>
       (list ?? []).length === 0 ? undefined : descriptors.add(emptyState())
@@ -190,7 +194,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
         stdio: options.stdio,
         cgroup,
         fifos: wait ? { start: directory.creatingFifo, report: directory.reportFifo } : undefined,
-        console,
+        console: console.theirs,
         creatingState,
         startState,
       },
@@ -210,7 +214,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     )
     directory.finish(wait)
     if (pidFile !== undefined) writePidFile(pidFile, launched.pid)
-    return { record, directory, launched }
+    return { record, directory, launched, terminal: console.receive() }
   } catch (error) {
     await launched?.kill()
     launched?.release()

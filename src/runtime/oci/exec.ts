@@ -18,7 +18,7 @@ import { readPlanHost } from '../host.ts'
 import { setupError } from '../running.ts'
 import type { StageProcess } from '../stage.ts'
 import { finishStage, planDescriptor, startStage, stepTaken } from '../stage.ts'
-import { connectConsole } from './console-socket.ts'
+import { ConsoleEnds } from './console-socket.ts'
 import { ContainerDirectory } from './container-directory.ts'
 import { checkPreserved, checkTerminal, writePidFile } from './create.ts'
 import { planOciExec } from './exec-plan.ts'
@@ -49,6 +49,8 @@ export interface OciExecOptions {
   readonly change?: ProcessChange | undefined
   readonly pidFile?: string | undefined
   readonly consoleSocket?: string | undefined
+  /** Whether the terminal is wanted by the caller itself, as {@link OciExec.terminal}. */
+  readonly foreground?: boolean | undefined
   readonly preserveFds?: number | undefined
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
 }
@@ -56,6 +58,8 @@ export interface OciExecOptions {
 /** A program that was started in a container. */
 export interface OciExec {
   readonly pid: number
+  /** The other side of its terminal, where the caller takes that. */
+  readonly terminal: number | undefined
   /** Sends a signal. False if it has ended. */
   readonly signal: (signal: number) => boolean
   /** Resolves when it has ended. */
@@ -139,7 +143,7 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
     options.process ?? changedProcess(config.process, options.change ?? { args: [], terminal: false })
   refuseProcess(asked)
   checkPreserved(preserveFds)
-  checkTerminal(asked.terminal === true, consoleSocket)
+  checkTerminal(asked.terminal === true, consoleSocket, options.foreground === true)
   const descriptors = new Descriptors()
   try {
     const pidfd = holdProcess(record)
@@ -151,7 +155,7 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
       newKeyring: false,
     })
     const { joins, files, births } = openGroups(record, descriptors)
-    const console = consoleSocket === undefined ? -1 : descriptors.add(connectConsole(consoleSocket))
+    const console = new ConsoleEnds(asked.terminal === true, consoleSocket, descriptors)
     const plan = planOciExec(
       {
         process: spec,
@@ -168,7 +172,15 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
     descriptors.add(theirs)
     const planFd = descriptors.add(planDescriptor(encodePlan(plan.stage, plan.data, ARCHITECTURE)))
     const preserved = Array.from({ length: preserveFds }, (_, index) => index + 3)
-    const stage = startInGroup(births, [...options.stdio, theirs, planFd, pidfd, ...preserved, ...files, console])
+    const stage = startInGroup(births, [
+      ...options.stdio,
+      theirs,
+      planFd,
+      pidfd,
+      ...preserved,
+      ...files,
+      console.theirs ?? -1,
+    ])
     descriptors.add(stage.pidfd)
     descriptors.close(theirs)
     const control = new Control(ours)
@@ -193,6 +205,7 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
     descriptors.release(child)
     return {
       pid,
+      terminal: console.receive(),
       signal: (signal) => sendPidfdSignal(child, signal),
       ended: async () => {
         await whenEnded(child)

@@ -8,6 +8,8 @@ import { stateOf } from './status.ts'
 /** A container that runs in the foreground. */
 export interface ForegroundContainer {
   readonly pid: number
+  /** The other side of its terminal, where the caller takes that. */
+  readonly terminal: number | undefined
   /** Sends a signal to its first process. False if that has ended. */
   readonly signal: (signal: number) => boolean
   /** Resolves when it has ended and nothing is left of it. */
@@ -19,7 +21,7 @@ export interface ForegroundContainer {
  * reached; nothing is left then.
  */
 export const runContainer = async (options: CreateOptions): Promise<ForegroundContainer> => {
-  const { record, directory, launched } = await makeContainer(options, false)
+  const { record, directory, launched, terminal } = await makeContainer(options, false)
   try {
     await launched.started()
     await runHooks('poststart', record.poststart, stateOf(record, 'running'))
@@ -32,6 +34,7 @@ export const runContainer = async (options: CreateOptions): Promise<ForegroundCo
   directory.unlock()
   return {
     pid: launched.pid,
+    terminal,
     signal: (signal) => launched.signal(signal),
     ended: async () => {
       const { status } = await launched.ended()
