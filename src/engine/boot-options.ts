@@ -12,6 +12,9 @@ type Shared =
   | 'capDrop'
   | 'seccomp'
   | 'network'
+  | 'publish'
+  | 'ip'
+  | 'dns'
   | 'uidMappings'
   | 'gidMappings'
   | 'memory'
@@ -40,6 +43,9 @@ const SHARED: readonly Shared[] = [
   'capDrop',
   'seccomp',
   'network',
+  'publish',
+  'ip',
+  'dns',
   'uidMappings',
   'gidMappings',
   'memory',

@@ -12,6 +12,7 @@ import { registerInForeground } from './machine/foreground.ts'
 import type { Result } from './program.ts'
 import { Program, resolveWatch } from './program.ts'
 import { resolveBoot } from './resolve-boot.ts'
+import { reserveLink } from './resolve-network.ts'
 import { makeTerminal } from './stdio.ts'
 import { startHeld } from './system-lock.ts'
 
@@ -33,6 +34,8 @@ export interface ForegroundBootOptions extends BootOptions {
 export interface Machine {
   /** Its PID 1, and the console as its streams. Rejects if the system could not be started. */
   readonly program: Program
+  /** Its IPv4 address, where it has a link to the host and was started. */
+  readonly address: string | undefined
   /** Resolves when nothing of it is left. Rejects as `program` does. */
   readonly ended: Promise<MachineEnd>
   /** Asks it to stop its services and switch off. False if it has ended. */
@@ -67,6 +70,7 @@ const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
  */
 export const boot = (directory: string, { name, ...options }: ForegroundBootOptions = {}): Machine => {
   let kind: InitKind = 'other'
+  let address: string | undefined
   const program = new Program(() => {
     checkOptions(options, BOOT_OPTIONS)
     const resolved = withTree(directory, (tree) => resolveBoot(tree, options))
@@ -75,14 +79,24 @@ export const boot = (directory: string, { name, ...options }: ForegroundBootOpti
     const stdio = makeTerminal()
     const start = (): Promise<Running> =>
       startHeld(directory, 'boot', async () => {
+        const network = reserveLink(resolved.spec, options)
+        address = network?.addresses.container
         const wanted = { directory: resolve(directory), options, name }
-        const registration = await registerInForeground(wanted, resolved)
-        return registration.keep(() => startContainer(plan, { stdio: stdio.descriptors, host: resolved.host }))
+        const registration = await registerInForeground(wanted, resolved).catch((error: unknown) => {
+          network?.release()
+          throw error
+        })
+        return registration.keep(() =>
+          startContainer(plan, { stdio: stdio.descriptors, host: resolved.host, network }),
+        )
       })
     return { stdio, watch: resolveWatch({ buffer: false }), start }
   })
   return {
     program,
+    get address() {
+      return address
+    },
     ended: program.then(endOf),
     powerOff: () => program.kill(INIT_SIGNALS[kind].powerOff),
     reboot: () => program.kill(INIT_SIGNALS[kind].reboot),

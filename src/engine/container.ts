@@ -15,6 +15,7 @@ import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program, resolveWatch } from './program.ts'
 import { checkCommand, checkMapped, checkWorkdir, resolveArgv0, resolveContainer } from './resolve.ts'
 import { resolveCapabilities, resolveEnv } from './resolve-process.ts'
+import { reserveLink } from './resolve-network.ts'
 import { rootPath } from './resolve-root.ts'
 import { resolveUser } from './resolve-user.ts'
 import { makeStdio, makeTerminal, openNothing } from './stdio.ts'
@@ -26,11 +27,14 @@ export class Container implements AsyncDisposable {
   readonly #running: Running
   readonly #options: ContainerOptions
   readonly #host: PlanHost
+  /** Its IPv4 address, where it has a link to the host. */
+  readonly address: string | undefined
 
-  constructor(running: Running, options: ContainerOptions, host: PlanHost) {
+  constructor(running: Running, options: ContainerOptions, host: PlanHost, address?: string) {
     this.#running = running
     this.#options = options
     this.#host = host
+    this.address = address
     // Its end by a kill is what stop() does: no error that somebody has to catch.
     running.ended.catch(() => undefined)
   }
@@ -112,13 +116,15 @@ export class Container implements AsyncDisposable {
 export const container = async (options: ContainerOptions = {}): Promise<Container> => {
   checkOptions(options, CONTAINER_OPTIONS)
   const { spec, host } = resolveContainer([], options)
+  const plan = planContainer(spec, host)
   const nothing = openNothing()
   try {
-    const running = await startContainer(planContainer(spec, host), { stdio: [nothing, nothing, nothing], host })
+    const network = reserveLink(spec, options)
+    const running = await startContainer(plan, { stdio: [nothing, nothing, nothing], host, network })
     await running.started()
     // Either it stays, or what went wrong is known at once.
     if (!running.alive) await running.ended
-    return new Container(running, options, host)
+    return new Container(running, options, host, network?.addresses.container)
   } finally {
     trySyscall('close', nothing)
   }

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { CgroupLimits } from '../linux/cgroup/limits.ts'
 import type { IdMapping } from '../linux/idmap.ts'
 import type { Propagation } from '../linux/mount-flags.ts'
+import type { PublishedPort } from '../network/published-port.ts'
 import type { SeccompProfile } from '../linux/seccomp/profile.ts'
 
 /** A directory or file of the host in the container. */
@@ -104,8 +105,22 @@ export interface ContainerOptions {
    * does. Default true; false makes the program PID 1, in a pid namespace within the one whose PID 1 does the rest.
    */
   readonly init?: boolean
-  /** Its own network with only a loopback, or the host's. Default `none`. */
-  readonly network?: 'none' | 'host'
+  /**
+   * Which network it is in.
+   * - `none` (default): its own, with only a loopback.
+   * - `host`: the host's.
+   * - `veth`: its own, with a link to the host, which translates addresses on the way out. Root only.
+   */
+  readonly network?: 'none' | 'host' | 'veth'
+  /**
+   * Ports of the host behind which ports of the container are: `8080:80`, `127.0.0.1:5353:53/udp`. With the network
+   * `veth`.
+   */
+  readonly publish?: readonly (string | PublishedPort)[]
+  /** Its IPv4 address, with the network `veth`: the host takes the one beside it. Default: one that is free. */
+  readonly ip?: string
+  /** IP addresses of name servers, with the network `veth`. Default: the host's own. */
+  readonly dns?: readonly string[]
   /**
    * Whose ids the container's are.
    * - default: as root a range that belongs to nobody else; as another user, its own id as root's, or its range of
@@ -198,6 +213,9 @@ export const CONTAINER_OPTIONS: readonly (keyof ContainerOptions)[] = [
   'noNewPrivileges',
   'init',
   'network',
+  'publish',
+  'ip',
+  'dns',
   'userns',
   'uidMappings',
   'gidMappings',

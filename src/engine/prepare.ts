@@ -49,14 +49,15 @@ const MOST = 16
 const PARTICULAR: ReadonlySet<string> = new Set(['env', ...PROGRAM_OPTIONS])
 
 /** Options whose meaning depends on files of the host that would have to be read again. */
-const isSimple = ({ rootfs, user, groups, devices, seccomp, cgroup, overlay }: ContainerOptions): boolean =>
+const isSimple = ({ rootfs, user, groups, devices, seccomp, cgroup, overlay, network }: ContainerOptions): boolean =>
   (rootfs === undefined || rootfs === 'system') &&
   (user === undefined || typeof user === 'number') &&
   groups === undefined &&
   devices === undefined &&
   typeof seccomp !== 'object' &&
   cgroup === undefined &&
-  overlay === undefined
+  overlay === undefined &&
+  network !== 'veth'
 
 /** The same for containers that may share a template; undefined where there is none. */
 const keyOf = (options: RunOptions): string | undefined => {

@@ -64,26 +64,30 @@ export const resolveBoot = (tree: SystemTree, options: BootOptions): ResolvedBoo
   checkSystem(tree)
   const init = findInit(tree, program)
   const own = options.uidMappings ?? options.gidMappings
-  const { spec, host } = resolveContainer([init.path, ...words], {
-    hostname: nameFrom(tree.path),
-    ...(own === undefined ? systemIds(tree) : {}),
-    ...shared,
-    rootfs: tree.path,
-    ...(ephemeral ? { overlay: true } : {}),
-    mounts: [...systemMounts(tree, options.network), ...mounts],
-    capAdd: [...CAPABILITIES, ...capAdd],
-    noNewPrivileges: false,
-    init: false,
-    tty: console ?? true,
-    env: { HOME: undefined, HOSTNAME: undefined, container: 'tare', container_uuid: uuidOf(tree), ...env },
-  })
+  const { spec, host } = resolveContainer(
+    [init.path, ...words],
+    {
+      hostname: nameFrom(tree.path),
+      ...(own === undefined ? systemIds(tree) : {}),
+      ...shared,
+      rootfs: tree.path,
+      ...(ephemeral ? { overlay: true } : {}),
+      mounts: [...systemMounts(tree, options.network), ...mounts],
+      capAdd: [...CAPABILITIES, ...capAdd],
+      noNewPrivileges: false,
+      init: false,
+      tty: console ?? true,
+      env: { HOME: undefined, HOSTNAME: undefined, container: 'tare', container_uuid: uuidOf(tree), ...env },
+    },
+    { boots: true },
+  )
   const cgroups = readCgroupLayout()
   return {
     spec: {
       ...spec,
       process: { ...spec.process, console: true },
       cgroup: resolveCgroup(cgroups, spec.cgroup),
-      writablePaths: spec.network === 'none' ? ['/proc/sys/net'] : [],
+      writablePaths: spec.network !== 'host' ? ['/proc/sys/net'] : [],
       // By this a journal tells one boot from another.
       replacedFiles: [['/proc/sys/kernel/random/boot_id', `${randomUUID()}\n`]],
     },

@@ -18,12 +18,13 @@ export const rootPath = (rootfs: ContainerOptions['rootfs']): string =>
 export const rootSize = (options: ContainerOptions): number =>
   options.rootSize === undefined ? DEFAULT_SIZE : parseBytes(options.rootSize, 'rootSize')
 
-/** The root file system that the options name, checked. */
+/** The root file system that the options name, checked. `nameServers`: its /etc/resolv.conf, where it is made anew. */
 export const resolveRoot = (
   options: ContainerOptions,
   user: ResolvedUser,
   hostname: string,
   privileged: boolean,
+  nameServers: string | undefined,
 ): Rootfs => {
   const { rootfs = 'system', overlay } = options
   const size = rootSize(options)
@@ -35,7 +36,7 @@ export const resolveRoot = (
         reason: 'the system root is made anew each time, and has nothing below',
         hint: 'Choose another rootfs.',
       })
-    return systemRoot({ user, hostname, network: options.network ?? 'none', size })
+    return systemRoot({ user, hostname, nameServers, size })
   }
   if (rootfs === 'host') {
     if (overlay === false)

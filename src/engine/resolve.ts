@@ -12,6 +12,7 @@ import { DEVICE_RULES, resolveDevices, withDefaults } from './devices.ts'
 import type { ContainerOptions, ProgramOptions } from './options.ts'
 import { resolveLimits } from './resolve-limits.ts'
 import { resolveMounts } from './resolve-mounts.ts'
+import { checkNetwork, nameServersFor, networkFiles } from './resolve-network.ts'
 import { resolveCapabilities, resolveEnv, resolveRlimits, resolveSeccomp } from './resolve-process.ts'
 import { resolveRoot, rootPath, rootSize } from './resolve-root.ts'
 import type { ResolvedUser } from './resolve-user.ts'
@@ -115,8 +116,12 @@ const resolveCgroup = (
   return { name: `${cgroupParent(host.cgroups, controllers)}/${name}`, limits }
 }
 
-/** Turns options into a container decided in full. Throws {@link InputError}; nothing has happened then. */
-export const resolveContainer = (command: readonly string[], options: ContainerOptions & ProgramOptions): Resolved => {
+/** Turns options into a container decided in full. `boots`: its program is the system's own init. Throws {@link InputError}; nothing has happened then. */
+export const resolveContainer = (
+  command: readonly string[],
+  options: ContainerOptions & ProgramOptions,
+  { boots = false }: { readonly boots?: boolean } = {},
+): Resolved => {
   const tty = options.tty !== undefined && options.tty !== false
   const userns = options.userns === 'host'
   const capabilitiesAsked = capabilitySet((options.capAdd ?? []).filter((word) => word.toUpperCase() !== 'ALL'))
@@ -131,7 +136,8 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
   checkMapped(userNamespace, user)
   const name = newName()
   const hostname = checkHostname(options.hostname ?? name)
-  const rootfs = resolveRoot(options, user, hostname, host.privileged)
+  const network = checkNetwork(options, host.privileged)
+  const rootfs = resolveRoot(options, user, hostname, host.privileged, nameServersFor(options))
   const readOnlyRoot = options.readOnly ?? false
   const writable: readonly Mount[] = readOnlyRoot
     ? WRITABLE.map((target) => ({
@@ -146,7 +152,11 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
       }))
     : []
   const capabilities = resolveCapabilities(options, user)
-  const mounts = [...rootfs.mounts, ...writable, ...resolveMounts(options.mounts ?? [], rootSize(options))]
+  const given = resolveMounts(options.mounts ?? [], rootSize(options))
+  const files = networkFiles(options, hostname, boots).filter(
+    ({ target }) => !given.some((mount) => mount.target === target),
+  )
+  const mounts = [...rootfs.mounts, ...writable, ...given, ...files]
   const spec: ContainerSpec = {
     root: rootfs.root,
     readOnlyRoot,
@@ -172,7 +182,7 @@ export const resolveContainer = (command: readonly string[], options: ContainerO
     },
     hostname,
     userNamespace,
-    network: checkNetwork(options.network ?? 'none'),
+    network,
     sysctls: Object.entries(options.sysctls ?? {}).map(([key, value]) => [checkSysctl(key, options), String(value)]),
     maskedPaths: MASKED,
     readonlyPaths: READ_ONLY,
@@ -195,11 +205,6 @@ const checkUmask = (umask: number): number => {
   throw new InputError({ operation: 'use umask', target: String(umask), reason: 'it is 0 to 0o777' })
 }
 
-const checkNetwork = (network: string): 'none' | 'host' => {
-  if (network === 'none' || network === 'host') return network
-  throw new InputError({ operation: 'use network', target: JSON.stringify(network), reason: 'it is none or host' })
-}
-
 /** Those of the ipc namespace by name; all of net.* (namespaces(7)). */
 const IPC_SYSCTLS = /^(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\.mqueue\.\w+)$/
 
@@ -214,7 +219,12 @@ const checkSysctl = (name: string, { network }: ContainerOptions): string => {
   const dotted = name.includes('.') ? name : name.replaceAll('/', '.')
   if (dotted.startsWith('net.')) {
     if (network !== 'host') return dotted
-    throw new InputError({ operation, target: name, reason: "the network is the host's", hint: 'Use network none.' })
+    throw new InputError({
+      operation,
+      target: name,
+      reason: "the network is the host's",
+      hint: 'Use network none or veth.',
+    })
   }
   if (IPC_SYSCTLS.test(dotted)) return dotted
   throw new InputError({

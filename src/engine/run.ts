@@ -7,6 +7,7 @@ import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import type { ProgramParts } from './program.ts'
 import { Program, resolveWatch } from './program.ts'
 import { prepareContainer } from './prepare.ts'
+import { reserveLink } from './resolve-network.ts'
 import { checkCommand } from './resolve.ts'
 import { makeStdio, makeTerminal } from './stdio.ts'
 
@@ -20,7 +21,12 @@ export const runParts = (command: readonly string[], options: RunOptions, fault:
   const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
   const start = async (): Promise<Running> => {
     try {
-      return await startContainer(plan, { stdio: stdio.descriptors, host, fault })
+      return await startContainer(plan, {
+        stdio: stdio.descriptors,
+        host,
+        fault,
+        network: reserveLink(plan.spec, options),
+      })
     } catch (error) {
       forget()
       throw error

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { basename, posix } from 'node:path'
+import { basename } from 'node:path'
 import { InputError } from '../linux/error.ts'
 import type { SystemTree } from '../rootfs/system-tree.ts'
 import { withTree } from '../rootfs/system-tree.ts'
@@ -9,6 +9,7 @@ import { findLogin } from './login.ts'
 import type { MountOption, RunOptions } from './options.ts'
 import { CONTAINER_OPTIONS, PROGRAM_OPTIONS } from './options.ts'
 import { Program } from './program.ts'
+import { resolvConfPath } from './resolve-network.ts'
 import { runParts } from './run.ts'
 import { startHeld } from './system-lock.ts'
 import { checkSystem, systemIds } from './system.ts'
@@ -66,21 +67,11 @@ const loginShell = (tree: SystemTree, { name, shell }: Login): string => {
   })
 }
 
-/**
- * Where the host's /etc/resolv.conf is mounted: where the system's own is, or would be if what makes it were running. A
- * link into what is the kernel's is no place for it.
- */
-const resolvConf = (tree: SystemTree): string | undefined => {
-  const link = tree.link(RESOLV_CONF)
-  const target = link === undefined ? RESOLV_CONF : posix.resolve('/etc', link)
-  return /^\/(?:dev|proc|sys)(?:\/|$)/.test(target) ? undefined : target
-}
-
 /** What a system has besides its own files, whatever starts in it. */
 export const systemMounts = (tree: SystemTree, network: RunOptions['network']): readonly MountOption[] => {
   const run: MountOption = { type: 'tmpfs', target: '/run', mode: 0o755 }
   // Of the host's files this one alone: without it there is no name service in the host's network.
-  const target = network === 'host' && existsSync(RESOLV_CONF) ? resolvConf(tree) : undefined
+  const target = network === 'host' && existsSync(RESOLV_CONF) ? resolvConfPath(tree) : undefined
   return target === undefined ? [run] : [run, { source: RESOLV_CONF, target, readOnly: true, idmap: false }]
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { fileType } from '../linux/file-type.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../linux/mount-flags.ts'
 import type { Entry, Mount } from '../runtime/spec.ts'
@@ -48,7 +48,8 @@ export interface SystemUser {
 export interface SystemRootOptions {
   readonly user: SystemUser
   readonly hostname: string
-  readonly network: 'none' | 'host'
+  /** The text of its /etc/resolv.conf; undefined where there is no network to speak of. */
+  readonly nameServers: string | undefined
   /** How much memory, in bytes, the files that the container makes may take. */
   readonly size: number
 }
@@ -81,7 +82,7 @@ const link = (path: string, target: string): Entry => ({ kind: 'link', path, tar
  * memory with a minimal /etc. No home, no configuration, no data of the host.
  */
 export const systemRoot = (options: SystemRootOptions): Rootfs => {
-  const { user, hostname, network, size } = options
+  const { user, hostname, nameServers, size } = options
   const entries: Entry[] = ['usr', 'etc', 'home', 'run', 'var', 'proc', 'sys', 'dev'].map((path) => directory(path))
   entries.push(directory('root', 0o700), directory('tmp', 0o1777), directory('var/tmp', 0o1777))
   const mounts: Mount[] = [bind('/usr', 'directory')]
@@ -93,7 +94,7 @@ export const systemRoot = (options: SystemRootOptions): Rootfs => {
     }
   }
   const made = new Set<string>()
-  for (const path of [...ETC_ALWAYS, ...(network === 'host' ? ETC_WITH_NETWORK : [])]) {
+  for (const path of [...ETC_ALWAYS, ...(nameServers === undefined ? [] : ETC_WITH_NETWORK)]) {
     const found = find(`/etc/${path}`)
     if (found === undefined) continue
     const parents = path.split('/').slice(0, -1)
@@ -114,15 +115,6 @@ export const systemRoot = (options: SystemRootOptions): Rootfs => {
     file('etc/hosts', `127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\t${hostname}\n`),
     file('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'),
   )
-  if (network === 'host') entries.push(file('etc/resolv.conf', nameServers()))
+  if (nameServers !== undefined) entries.push(file('etc/resolv.conf', nameServers))
   return { root: { kind: 'made', entries, size }, mounts }
-}
-
-const nameServers = (): string => {
-  try {
-    return readFileSync('/etc/resolv.conf', 'utf8')
-  } catch {
-    // Without the file the resolver asks the local host, in the container as outside (resolv.conf(5)).
-    return ''
-  }
 }

@@ -13,7 +13,7 @@ import { planKernelFiles, planMasks } from './plan/kernel-files.ts'
 import { planHostname, planLoopback, planNamespaces } from './plan/namespaces.ts'
 import { planDirectory, planExecution, planOuterInit, planProgram, planSeccomp } from './plan/program.ts'
 import { planRoot } from './plan/root.ts'
-import { planHanded, planUserNamespace } from './plan/user-namespace.ts'
+import { planMeeting, planUserNamespace } from './plan/user-namespace.ts'
 import { planLayers, planMounts, planReadOnlyRoot, planSysctls } from './plan/volumes.ts'
 import { encodePromise, promiseOf } from './promise.ts'
 import type { ContainerSpec } from './spec.ts'
@@ -50,7 +50,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
   const root = planRoot(context, spec.root)
   const files = planKernelFiles(context, root)
   const dev = planDevices(context, root)
-  planMounts(context, root, layers)
+  planMounts(context, root, layers, dev)
   planLoopback(context)
   planHostname(context)
   planSysctls(context, files.proc)
@@ -63,7 +63,7 @@ export const planUpToProgram = (spec: ContainerSpec, host: PlanHost): PlanUpToPr
   planCredentials(context)
   planDirectory(context)
   planProgram(context, spec.process.init)
-  if (context.handed.length > 0) planHanded(context)
+  planMeeting(context)
   const plan: ContainerPlan = {
     prepare: context.prepare.steps,
     cloneFlags,

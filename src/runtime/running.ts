@@ -10,6 +10,7 @@ import type { ResourceUsage, WaitStatus } from '../linux/wait.ts'
 import { RUSAGE_SIZE, decodeRusage, decodeWaitStatus } from '../linux/wait.ts'
 import { stepError } from '../plan/failure.ts'
 import type { Step } from '../plan/step.ts'
+import type { Attachment } from './attachment.ts'
 import type { Control } from './control.ts'
 import type { ContainerPlan } from './plan/container-plan.ts'
 import type { ContainerSpec } from './spec.ts'
@@ -121,6 +122,8 @@ export interface RunningParts {
   readonly status: number
   readonly planFd: number
   readonly cgroup: Cgroup | undefined
+  /** To be released at the end. */
+  readonly network?: Attachment | undefined
 }
 
 /** A container on its way or running. Its end is awaited from the beginning, so that nothing is left of it. */
@@ -194,7 +197,7 @@ export class Running implements RunningProgram {
   }
 
   async #end(): Promise<Ended> {
-    const { process, control, status, planFd, cgroup } = this.#parts
+    const { process, control, status, planFd, cgroup, network } = this.#parts
     try {
       // It is said before PID 1 ends, and with it the namespaces: while the kernel takes those down, we wake up.
       await whenEnded(status)
@@ -207,7 +210,11 @@ export class Running implements RunningProgram {
       this.#terminal.close()
       control.close()
       for (const fd of [process.pidfd, status, planFd]) trySyscall('close', fd)
-      await cgroup?.remove()
+      try {
+        network?.release()
+      } finally {
+        await cgroup?.remove()
+      }
     }
   }
 

@@ -42,6 +42,9 @@ export type Root =
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'overlay'; readonly layers: Layers }
 
+/** Which network a container is in. */
+export type Network = 'none' | 'host' | 'veth'
+
 /** What is mounted at `target`, an absolute path in the container. */
 export type Mount =
   | {
@@ -65,6 +68,8 @@ export type Mount =
       readonly options: readonly (readonly [key: string, value: string | undefined])[]
     }
   | { readonly kind: 'overlay'; readonly target: string; readonly layers: Layers; readonly attributes: number }
+  /** A file with this content, in memory. */
+  | { readonly kind: 'file'; readonly target: string; readonly content: string; readonly attributes: number }
 
 export interface Device {
   /** Absolute path in the container. */
@@ -147,8 +152,11 @@ export interface ContainerSpec {
   readonly process: ProcessSpec
   readonly hostname: string
   readonly userNamespace: UserNamespace
-  /** Its own network with only a loopback, or the host's. */
-  readonly network: 'none' | 'host'
+  /**
+   * Its own network with only a loopback, or the host's, or its own with a link to the host (veth(4)): that is made from
+   * outside, while it waits.
+   */
+  readonly network: Network
   readonly sysctls: readonly (readonly [name: string, value: string])[]
   readonly maskedPaths: readonly string[]
   readonly readonlyPaths: readonly string[]

@@ -5,13 +5,14 @@ import { delegateCgroup } from '../linux/cgroup/delegate.ts'
 import { InputError, TareError } from '../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
 import { idOutside } from '../linux/idmap.ts'
-import { sendPidfdSignal } from '../linux/pidfd.ts'
+import { sendPidfdSignal, whenEnded } from '../linux/pidfd.ts'
 import { packetSocketPair, sendDescriptors } from '../linux/socket.ts'
 import { ARCHITECTURE, syscall, trySyscall } from '../linux/syscall.ts'
 import { encodePlan } from '../plan/encode.ts'
 import type { Registers } from '../plan/perform.ts'
 import { performSteps } from '../plan/perform.ts'
 import type { Step } from '../plan/step.ts'
+import type { Attachment } from './attachment.ts'
 import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
 import type { Fault, Phase } from './fault.ts'
@@ -31,6 +32,8 @@ export interface StartOptions {
   /** The program's standard input, output and error: descriptors of this process, which stay open here. */
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
   readonly host: PlanHost
+  /** What makes the link to the host; released with the container, also if it can't be started. */
+  readonly network?: Attachment | undefined
   /** Starts the process that becomes the stage; by default it is a child of this one. */
   readonly start?: ((request: StageRequest) => Promise<StageProcess>) | undefined
   /** For tests. */
@@ -93,12 +96,18 @@ export const handOver = (control: number, descriptors: readonly number[]): void 
   }
 }
 
+/** Makes the link as soon as there is a network namespace for it. If the stage has ended, it has said why. */
+const attachNetwork = async (network: Attachment, control: Control, { pid }: StageProcess): Promise<void> => {
+  if (!control.ready) await whenEnded(control.fd)
+  if (control.ready) network.attach(pid)
+}
+
 /**
  * Carries out a plan. Resolves as soon as the stage is on its way: whether it arrives, {@link Running.ended} tells.
  * If anything fails, nothing is left behind.
  */
 export const startContainer = async (plan: ContainerPlan, options: StartOptions): Promise<Running> => {
-  const { host, fault } = options
+  const { host, fault, network } = options
   const descriptors = new Descriptors()
   const registers: Registers = new Map()
   let cgroup: Cgroup | undefined
@@ -132,6 +141,7 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
     const [control, theirControl] = packetSocketPair()
     descriptors.add(control)
     descriptors.add(theirControl)
+    const heard = new Control(control)
     const [status, theirStatus] = makePipe()
     descriptors.add(status)
     descriptors.add(theirStatus)
@@ -157,8 +167,9 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       // By now it makes its namespaces, which takes longer than what is left to do here.
       writePlan(planFd, fault === undefined ? plan.encode() : encodePlan(stage(), plan.data, ARCHITECTURE))
       if (fault?.phase !== 'unshare' || fault.kind !== 'kill') proceed(process)
+      if (network !== undefined) await attachNetwork(network, heard, process)
       const handed = plan.handed.map((register) => registers.get(register.index) ?? -1)
-      if (handed.length > 0) handOver(control, handed)
+      if (handed.length > 0 || network !== undefined) handOver(control, handed)
     } catch (error) {
       sendPidfdSignal(process.pidfd, SIGKILL)
       await finishStage(process)
@@ -166,9 +177,13 @@ export const startContainer = async (plan: ContainerPlan, options: StartOptions)
       throw error
     }
     for (const fd of [control, status, planFd]) descriptors.release(fd)
-    return new Running({ plan, stage, process, control: new Control(control), status, planFd, cgroup })
+    return new Running({ plan, stage, process, control: heard, status, planFd, cgroup, network })
   } catch (error) {
-    await cgroup?.remove()
+    try {
+      network?.release()
+    } finally {
+      await cgroup?.remove()
+    }
     throw error
   } finally {
     descriptors.closeAll()

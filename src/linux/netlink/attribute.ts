@@ -30,6 +30,12 @@ export const u32Attribute = (type: number, value: number): Attribute => {
   viewOf(bytes).setUint32(0, value, true)
   return { type, value: bytes }
 }
+/** In network order, as all numbers of nf_tables are. */
+export const u32beAttribute = (type: number, value: number): Attribute => {
+  const bytes = new Uint8Array(4)
+  viewOf(bytes).setUint32(0, value)
+  return { type, value: bytes }
+}
 /** A string, ended by NUL. */
 export const textAttribute = (type: number, value: string): Attribute => ({
   type,

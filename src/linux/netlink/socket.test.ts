@@ -45,6 +45,7 @@ const scripted = (
     fd: ours,
     request: (request) => netlink.request(request),
     dump: (request) => netlink.dump(request),
+    transaction: (requests) => netlink.transaction(requests),
     close: () => netlink.close(),
     sent: () => {
       const bytes = Buffer.alloc(4096)
@@ -157,4 +158,23 @@ test('a closed socket is not used', () => {
 test('a request can be sent by who has no socket', () => {
   const [message] = decodeMessages(encodeRequest(REQUEST, 5))
   assert.deepEqual(message, { type: 26, flags: 0x405, sequence: 5, port: 0, payload: REQUEST.payload })
+})
+
+test('a transaction is sent as a whole, and the first request that is refused is what its error names', () => {
+  const second = { ...REQUEST, target: 'other things' }
+  using netlink = scripted([
+    { ...acknowledged(), sequence: 2 },
+    { ...acknowledged(16), sequence: 3 },
+  ])
+  assert.throws(() => netlink.transaction([REQUEST, second]), {
+    code: 'EBUSY',
+    message: 'cannot list other things: EBUSY (device or resource busy)\nWait.',
+  })
+  using refused = scripted([{ ...acknowledged(1), sequence: 1 }])
+  assert.throws(() => refused.transaction([REQUEST, second]), { code: 'EPERM', message: /^cannot list things: / })
+  using accepted = scripted([{ ...acknowledged(), sequence: 3 }], [{ ...acknowledged(), sequence: 2 }])
+  accepted.transaction([REQUEST, second])
+  const { type, flags, sequence, payload } = accepted.sent()
+  assert.deepEqual({ type, flags, sequence }, { type: 0x10, flags: 1, sequence: 1 })
+  assert.deepEqual([...payload], [0, 0, 0, 10])
 })

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { ERRNO, errnoName, errnoText } from '../errno.ts'
 import { TareError } from '../error.ts'
 import { syscall, trySyscall } from '../syscall.ts'
@@ -17,7 +18,7 @@ import {
 } from './message.ts'
 
 const AF_NETLINK = 16
-const NETLINK_ROUTE = 0
+const PROTOCOLS = { route: 0, netfilter: 12 } as const
 const SOCK_RAW_CLOEXEC = 0x80003
 const SOL_SOCKET = 1
 const SO_RCVBUF = 8
@@ -65,12 +66,30 @@ export interface Netlink extends Disposable {
    * {@link TareError}.
    */
   dump(request: NetlinkRequest): readonly NetlinkMessage[]
+  /**
+   * Sends requests of nf_tables that are carried out all or none. Throws {@link TareError} for the first that the kernel
+   * refuses.
+   */
+  transaction(requests: readonly NetlinkRequest[]): void
   close(): void
 }
 
 /** The bytes of a request that asks for an acknowledgement, for who sends it without a {@link Netlink}. */
 export const encodeRequest = (request: NetlinkRequest, sequence: number): Uint8Array =>
   encodeMessage({ ...request, flags: request.flags | NLM_F_REQUEST | NLM_F_ACK, sequence, port: 0 })
+
+const NFNL_MSG_BATCH = { begin: 0x10, end: 0x11 } as const
+const NFNL_SUBSYS_NFTABLES = 10
+
+/** Where a transaction begins or ends: an empty message with struct nfgenmsg, which names nf_tables in network order. */
+const batchMark = (which: keyof typeof NFNL_MSG_BATCH, sequence: number): Uint8Array =>
+  encodeMessage({
+    type: NFNL_MSG_BATCH[which],
+    flags: NLM_F_REQUEST,
+    sequence,
+    port: 0,
+    payload: Uint8Array.of(0, 0, 0, NFNL_SUBSYS_NFTABLES),
+  })
 
 const NO_RIGHT = 'Changing a network needs CAP_NET_ADMIN in the user namespace that owns the network namespace.'
 
@@ -129,6 +148,30 @@ class NetlinkSocket implements Netlink {
     throw new TareError({ operation: request.operation, target: request.target, reason, code: 'EINTR' })
   }
 
+  transaction(requests: readonly NetlinkRequest[]): void {
+    const first = this.#next()
+    const sequences = requests.map(() => this.#next())
+    const [request] = requests
+    if (request === undefined) return
+    const messages = requests.map((each, index) => encodeRequest(each, sequences[index] ?? 0))
+    this.#sendBytes(request, Buffer.concat([batchMark('begin', first), ...messages, batchMark('end', this.#next())]))
+    const waiting = new Set(sequences)
+    let refused: (() => void) | undefined
+    while (waiting.size > 0) {
+      for (const message of this.#receive(request)) {
+        if (message.type !== NLMSG_ERROR) continue
+        // What is refused as a whole is answered by the number of its beginning, and then nothing else may come.
+        if (message.sequence === first) checkAcknowledgement(request, message)
+        const index = sequences.indexOf(message.sequence)
+        const of = requests[index]
+        if (of === undefined) continue
+        waiting.delete(message.sequence)
+        if (decodeAcknowledgement(message).errno !== 0) refused ??= () => checkAcknowledgement(of, message)
+      }
+    }
+    refused?.()
+  }
+
   close(): void {
     if (this.#open) trySyscall('close', this.fd)
     this.#open = false
@@ -156,16 +199,24 @@ class NetlinkSocket implements Netlink {
     }
   }
 
-  #send(request: NetlinkRequest, flags: number): number {
-    if (!this.#open) throw new TareError({ operation: 'use netlink socket', reason: 'it is closed' })
+  #next(): number {
     this.#sequence = (this.#sequence % 0xffffffff) + 1
+    return this.#sequence
+  }
+
+  #send(request: NetlinkRequest, flags: number): number {
     const { type, payload } = request
-    const sequence = this.#sequence
-    const bytes = encodeMessage({ type, flags: request.flags | flags, sequence, port: 0, payload })
+    const sequence = this.#next()
+    this.#sendBytes(request, encodeMessage({ type, flags: request.flags | flags, sequence, port: 0, payload }))
+    return sequence
+  }
+
+  #sendBytes(request: NetlinkRequest, bytes: Uint8Array): void {
+    if (!this.#open) throw new TareError({ operation: 'use netlink socket', reason: 'it is closed' })
     for (;;) {
       // Without an address it goes to the kernel.
       const result = trySyscall('sendto', this.fd, bytes, bytes.length, 0, null, 0)
-      if (result >= 0) return sequence
+      if (result >= 0) return
       if (result !== -(ERRNO['EINTR'] ?? 0)) throw refusal(request, -result)
     }
   }
@@ -205,9 +256,12 @@ const address = (): Uint8Array => {
   return bytes
 }
 
-const openHere = (): number => {
-  const purpose = { operation: 'open netlink socket' }
-  const fd = syscall(purpose, 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE)
+const openHere = (protocol: NetlinkProtocol): number => {
+  const purpose = {
+    operation: `open a netlink socket for ${protocol}`,
+    hint: protocol === 'netfilter' ? 'This kernel has no netfilter sockets (CONFIG_NETFILTER_NETLINK).' : undefined,
+  }
+  const fd = syscall(purpose, 'socket', AF_NETLINK, SOCK_RAW_CLOEXEC, PROTOCOLS[protocol])
   const set = (level: number, option: number, value: NodeJS.ArrayBufferView): number =>
     syscall(purpose, 'setsockopt', fd, level, option, value, value.byteLength)
   try {
@@ -224,14 +278,14 @@ const openHere = (): number => {
   }
 }
 
-const openThere = (namespace: number): number => {
+const openThere = (namespace: number, protocol: NetlinkProtocol): number => {
   const back = '/proc/thread-self/ns/net'
   const own = syscall({ operation: 'open', target: back }, 'openat', AT_FDCWD, back, O_RDONLY_CLOEXEC, 0)
   const hint = 'Entering a network namespace needs CAP_SYS_ADMIN here and in the user namespace that owns it.'
   try {
     syscall({ operation: 'enter network namespace', hint }, 'setns', namespace, CLONE_NEWNET)
     try {
-      return openHere()
+      return openHere(protocol)
     } finally {
       // What let us leave lets us come back, so this fails only if the kernel is out of memory.
       syscall({ operation: 'return to own network namespace' }, 'setns', own, CLONE_NEWNET)
@@ -247,11 +301,18 @@ const openThere = (namespace: number): number => {
  */
 export const adoptNetlink = (fd: number): Netlink => new NetlinkSocket(fd)
 
+/** What a netlink socket talks to: links, addresses and routes (rtnetlink(7)), or the rules for packets (nf_tables). */
+export type NetlinkProtocol = keyof typeof PROTOCOLS
+
 /**
- * Opens an rtnetlink socket (rtnetlink(7)) in the network namespace of the calling thread, or in that of a descriptor
+ * Opens a netlink socket, by default an rtnetlink socket (rtnetlink(7)), in the network namespace of the calling thread, or in that of a descriptor
  * (`/proc/PID/ns/net`, opened). A socket belongs to the namespace that it was opened in, so this thread enters that
  * namespace, opens, and returns, in one go: nothing else of this program can run on the thread meanwhile. Throws
  * {@link TareError}.
  */
-export const openNetlink = (options: { readonly namespace?: number | undefined } = {}): Netlink =>
-  adoptNetlink(options.namespace === undefined ? openHere() : openThere(options.namespace))
+export const openNetlink = (
+  options: { readonly namespace?: number | undefined; readonly protocol?: NetlinkProtocol } = {},
+): Netlink => {
+  const { namespace, protocol = 'route' } = options
+  return adoptNetlink(namespace === undefined ? openHere(protocol) : openThere(namespace, protocol))
+}

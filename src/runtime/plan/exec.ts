@@ -60,7 +60,7 @@ const planJoin = (context: PlanContext, target: ExecTarget): void => {
     stage.call({ what: `join the cgroup in the hierarchy ${name}` }, 'write', [file, context.string('0'), 1])
   })
   const kinds: (readonly [number, string])[] = [...KINDS]
-  if (spec.network === 'none') kinds.push([CLONE_NEWNET, 'CLONE_NEWNET'])
+  if (spec.network !== 'host') kinds.push([CLONE_NEWNET, 'CLONE_NEWNET'])
   if (context.mapped) kinds.push([CLONE_NEWUSER, 'CLONE_NEWUSER'])
   const flags = kinds.reduce((all, [flag]) => all | flag, 0)
   stage.mechanism('namespaces')

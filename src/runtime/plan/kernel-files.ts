@@ -11,7 +11,7 @@ import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
 import { CWD } from './context.ts'
-import { makeEntry } from './entries.ts'
+import { makeFileMount } from './file-mount.ts'
 import { attachBelow, hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
 import { attachInRoot } from './targets.ts'
@@ -85,20 +85,15 @@ const makeEmpty = (context: PlanContext): Register => {
   return empty
 }
 
-/** Lays files of our own over some of the kernel's. Each begins in /dev, which is ours, and keeps no name there. */
+/** Lays files of our own over some of the kernel's. */
 const planReplacedFiles = (context: PlanContext, files: KernelFiles, dev: Register): void => {
   const { stage, spec, host } = context
   for (const [path, content] of spec.replacedFiles ?? []) {
     const place = relativeTo(files, path)
     if (place === undefined || host.kernelFile(path) !== 'file') continue
     const [directory, name] = place
-    const own = '.replaced'
-    makeEntry(context, dev, { kind: 'file', path: own, content })
-    const words = { what: `take it as a mount for ${path}` }
-    const file = stage.callFor('file', words, 'open_tree', [dev, context.string(own), CLONE_PATH])
-    setAttributes(context, file, { set: HARMLESS | MOUNT_ATTR_RDONLY, recursive: false }, 'make it read-only')
+    const file = makeFileMount(context, dev, path, content, HARMLESS | MOUNT_ATTR_RDONLY)
     attachBelow(context, file, directory, name, `mount it over ${path}`, 'what the kernel says there is of the host')
-    stage.call({ what: 'take its name away' }, 'unlinkat', [dev, context.string(own), 0])
     stage.release(file)
   }
 }

@@ -25,13 +25,14 @@ const planUnshare = ({ spec }: PlanContext): Unshare => {
     [CLONE_NEWUTS, 'CLONE_NEWUTS'],
     [CLONE_NEWTIME, 'CLONE_NEWTIME'],
   ]
-  if (spec.network === 'none') kinds.push([CLONE_NEWNET, 'CLONE_NEWNET'])
+  const ownNetwork = spec.network !== 'host'
+  if (ownNetwork) kinds.push([CLONE_NEWNET, 'CLONE_NEWNET'])
   const flags = kinds.reduce((all, [flag]) => all | flag, 0)
   const builder = new StepBuilder(new DataBuilder(0, 0)).mechanism('namespaces')
   builder.call(
     {
       what: 'make new namespaces',
-      why: 'its own mounts, message queues, host name, clocks' + (spec.network === 'none' ? ' and network' : ''),
+      why: 'its own mounts, message queues, host name, clocks' + (ownNetwork ? ' and network' : ''),
       hints: {
         EPERM: 'It takes root, or a kernel that lets ordinary users make user namespaces (see "tare info").',
         ENOSPC: 'A limit in /proc/sys/user/max_*_namespaces is reached.',
@@ -68,7 +69,7 @@ export const planNamespaces = (context: PlanContext): Unshare => {
 /** Brings up the loopback of a new network namespace (netdevice(7)). */
 export const planLoopback = (context: PlanContext): void => {
   const { stage, data, spec } = context
-  if (spec.network !== 'none') return
+  if (spec.network === 'host') return
   stage.mechanism('namespaces')
   const request = new Uint8Array(40)
   request.set(new TextEncoder().encode('lo'))
@@ -78,11 +79,11 @@ export const planLoopback = (context: PlanContext): void => {
     SOCK_DGRAM,
     0,
   ])
-  stage.call({ what: 'bring up the loopback', why: 'the only network that it has' }, 'ioctl', [
-    socket,
-    SIOCSIFFLAGS,
-    data.add(request, '{"lo", IFF_UP}'),
-  ])
+  stage.call(
+    { what: 'bring up the loopback', why: spec.network === 'none' ? 'the only network that it has' : '' },
+    'ioctl',
+    [socket, SIOCSIFFLAGS, data.add(request, '{"lo", IFF_UP}')],
+  )
   stage.release(socket)
 }
 

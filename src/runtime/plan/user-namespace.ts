@@ -2,7 +2,8 @@ import type { IdMapping } from '../../linux/idmap.ts'
 import { CLONE_NEWUSER } from '../../linux/namespace.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
-import { CWD } from './context.ts'
+import { REPORT_READY } from '../control.ts'
+import { CONTROL, CWD } from './context.ts'
 import { receiveInto } from './receive.ts'
 
 const WRITE_ONLY = named(0o2000001, 'O_WRONLY|O_CLOEXEC')
@@ -47,15 +48,29 @@ export const planUserNamespace = (context: PlanContext): number => {
   return CLONE_NEWUSER
 }
 
+/** Says that the namespaces are there, so that others can be sent into them. */
+const planReady = ({ stage, data }: PlanContext): void => {
+  const message = data.space(16, '{ready}')
+  data.setWord(message.offset, REPORT_READY)
+  const words = { what: 'say that the namespaces are there', why: 'now Tare can make the link to the host' }
+  stage.call(words, 'write', [CONTROL, message, 16])
+}
+
 /**
- * The first steps of a stage that is handed descriptors which only Tare could open. To be called when all other steps
- * are there; these go before them.
+ * The first steps of a stage that waits for what only Tare can do: descriptors to be handed to it, a link to the host to
+ * be made. To be called when all other steps are there; these go before them.
  */
-export const planHanded = (context: PlanContext): void => {
-  const { stage, handed } = context
+export const planMeeting = (context: PlanContext): void => {
+  const { stage, handed, spec } = context
+  const linked = spec.network === 'veth'
+  if (handed.length === 0 && !linked) return
   const first = stage.steps.length
   stage.mechanism('start')
-  const words = { what: 'receive descriptors', why: 'of trees whose owners are mapped, which only the host can do' }
+  if (linked) planReady(context)
+  const words =
+    handed.length === 0
+      ? { what: 'wait until the link is there' }
+      : { what: 'receive descriptors', why: 'of trees whose owners are mapped, which only the host can do' }
   receiveInto(
     stage,
     words,

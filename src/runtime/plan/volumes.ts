@@ -3,6 +3,7 @@ import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { Mount } from '../spec.ts'
 import type { PlanContext } from './context.ts'
+import { makeFileMount } from './file-mount.ts'
 import { hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import { makeOverlay } from './overlay.ts'
 import type { PlannedRoot } from './root.ts'
@@ -26,8 +27,8 @@ export const planLayers = (context: PlanContext): Layered => {
   return taken
 }
 
-/** Mounts what the container is given, in order. */
-export const planMounts = (context: PlanContext, root: PlannedRoot, layers: Layered): void => {
+/** Mounts what the container is given, in order. `dev`: its /dev, in which files are made. */
+export const planMounts = (context: PlanContext, root: PlannedRoot, layers: Layered, dev: Register): void => {
   context.stage.mechanism('chroot')
   for (const mount of context.spec.mounts) {
     switch (mount.kind) {
@@ -56,6 +57,12 @@ export const planMounts = (context: PlanContext, root: PlannedRoot, layers: Laye
       case 'filesystem': {
         const made = makeFilesystem(context, mount.type, `make a ${mount.type}`, '', mount.attributes, mount.options)
         attachInRoot(context, root, made, mount.target, 'directory', `mount it at ${mount.target}`)
+        context.stage.release(made)
+        break
+      }
+      case 'file': {
+        const made = makeFileMount(context, dev, mount.target, mount.content, mount.attributes)
+        attachInRoot(context, root, made, mount.target, 'file', `mount it at ${mount.target}`)
         context.stage.release(made)
       }
     }

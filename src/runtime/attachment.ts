@@ -1,0 +1,7 @@
+/** What a container has besides its own processes: made ready before them, and gone after them. */
+export interface Attachment {
+  /** Called when the container's namespaces are there, and nothing runs in them yet: `pid` is in them. May throw. */
+  readonly attach: (pid: number) => void
+  /** Called once: when the container has ended, or if it can't be started. */
+  readonly release: () => void
+}
