@@ -45,6 +45,8 @@ export type {
   StdinOption,
   TmpfsMount,
 } from './engine/options.ts'
+export type { PublishedPort } from './network/published-port.ts'
+export { forwardingProblem } from './network/forwarding.ts'
 export type { Result, Usage } from './engine/program.ts'
 export { Program } from './engine/program.ts'
 export type { EnterOptions, IdMapOptions, LaunchOptions, UnshareOptions } from './engine/launch-options.ts'

@@ -8,6 +8,8 @@ import { wantedOptions } from './boot-settings.ts'
 import { Console, consoleSize } from './console.ts'
 import { signalStatus } from './exit-status.ts'
 import type { OptionValues } from './options.ts'
+import { noteReach } from './network-notice.ts'
+import { NETWORK_OPTIONS } from './network-options.ts'
 import { parseVolume } from './run-mounts.ts'
 import { UsageError } from './usage-error.ts'
 import { wrongValue } from './wrong-value.ts'
@@ -65,9 +67,12 @@ const OPTIONS = [
   {
     long: 'network',
     argument: 'NETWORK',
-    choices: ['none', 'host'],
-    description: "Its network: none but a loopback (the default), or the host's.",
+    choices: ['none', 'host', 'veth'],
+    description:
+      "Its network: none but a loopback (the default), the host's, or its own with a link to the host (veth), over which it reaches others, and the host reaches it. That takes root.",
+    group: 'Network',
   },
+  ...NETWORK_OPTIONS,
   {
     long: 'volume',
     short: 'v',
@@ -118,7 +123,10 @@ const toBootOptions = (values: OptionValues<typeof OPTIONS>, words: readonly str
     ...(ephemeral === undefined ? {} : { ephemeral }),
     ...(init === undefined ? {} : { init }),
     ...(hostname === undefined ? {} : { hostname }),
-    ...(network === 'host' || network === 'none' ? { network } : {}),
+    ...(network === 'host' || network === 'none' || network === 'veth' ? { network } : {}),
+    ...(values.publish.length === 0 ? {} : { publish: values.publish }),
+    ...(values.ip === undefined ? {} : { ip: values.ip }),
+    ...(values.dns.length === 0 ? {} : { dns: values.dns }),
     ...(memory === undefined ? {} : { memory }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(pids === undefined ? {} : { pids }),
@@ -185,6 +193,8 @@ export const boot: Command = command({
       for (;;) {
         machine = bootMachine(directory, asked)
         const { program } = machine
+        if (program.address !== undefined) terminal.warn(`tare: its address is ${program.address}`)
+        noteReach(program, terminal)
         const shown = console.show({
           stdin: program.stdin,
           stdout: program.stdout,

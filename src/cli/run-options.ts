@@ -1,5 +1,6 @@
-/** All options of `tare run`, which `tare explain` takes too. Names are docker's where docker has them. */
-export const RUN_OPTIONS = [
+import { NETWORK_OPTIONS } from './network-options.ts'
+
+const OPTIONS = [
   {
     long: 'interactive',
     short: 'i',
@@ -151,16 +152,17 @@ export const RUN_OPTIONS = [
   {
     long: 'network',
     argument: 'NETWORK',
-    choices: ['none', 'host'],
-    description: "Its network: none but a loopback (the default), or the host's.",
-    group: 'Namespaces',
+    choices: ['none', 'host', 'veth'],
+    description:
+      "Its network: none but a loopback (the default), the host's, or its own with a link to the host (veth), over which it reaches others, and the host reaches it. That takes root.",
+    group: 'Network',
   },
   {
     long: 'net',
     argument: 'NETWORK',
-    choices: ['none', 'host'],
+    choices: ['none', 'host', 'veth'],
     description: 'The same as --network.',
-    group: 'Namespaces',
+    group: 'Network',
   },
   {
     long: 'userns',
@@ -310,3 +312,6 @@ export const RUN_OPTIONS = [
     group: 'Refused',
   },
 ] as const
+
+/** All options of `tare run`, which `tare explain` takes too. Names are docker's where docker has them. */
+export const RUN_OPTIONS: readonly [...typeof OPTIONS, ...typeof NETWORK_OPTIONS] = [...OPTIONS, ...NETWORK_OPTIONS]

@@ -3,6 +3,7 @@ import { streamOptions } from './attach.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { followProgram } from './follow-program.ts'
+import { noteReach } from './network-notice.ts'
 import { RUN_OPTIONS } from './run-options.ts'
 import { openReport } from './run-report.ts'
 import { HOST_SOURCE } from './run-source.ts'
@@ -38,6 +39,7 @@ export const run: Command = command({
     const asked = toRunOptions(options, HOST_SOURCE)
     const report = openReport(options.report)
     const program = runProgram(operands, { ...asked, ...streamOptions(wanted) })
+    noteReach(program, terminal)
     return followProgram(program, { wanted, asked, report, terminal })
   },
 })

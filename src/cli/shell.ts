@@ -4,6 +4,7 @@ import { streamOptions } from './attach.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { followProgram } from './follow-program.ts'
+import { noteReach } from './network-notice.ts'
 import { openReport } from './run-report.ts'
 import { HOST_SOURCE } from './run-source.ts'
 import { SHELL_OPTIONS } from './shell-options.ts'
@@ -74,6 +75,7 @@ export const shell: Command = command({
     const asked = { ...toRunOptions({ ...options, ...ABSENT }, HOST_SOURCE), ephemeral, term: process.env['TERM'] }
     const report = openReport(options.report)
     const program = runShell(findMachine(directory), words, { ...asked, ...streamOptions(wanted) })
+    noteReach(program, terminal)
     return followProgram(program, { wanted, asked, report, terminal })
   },
 })

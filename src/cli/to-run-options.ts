@@ -142,8 +142,8 @@ const network = ({ network: one, net: other }: RunValues): string | undefined =>
   return one ?? other
 }
 
-const isNetwork = (value: string | undefined): value is 'none' | 'host' | undefined =>
-  value === undefined || value === 'none' || value === 'host'
+const isNetwork = (value: string | undefined): value is ContainerOptions['network'] =>
+  value === undefined || value === 'none' || value === 'host' || value === 'veth'
 
 const isUserns = (value: string | undefined): value is ContainerOptions['userns'] =>
   value === undefined || value === 'auto' || value === 'host' || value === 'keep-id'
@@ -199,6 +199,9 @@ export const toRunOptions = (values: RunValues, source: RunSource): RunOptions =
       capDrop: words(values['cap-drop']),
       init,
       network: net,
+      publish: list(values.publish),
+      ip: values.ip,
+      dns: list(values.dns),
       userns,
       uidMappings: idMappings('uidmap', values.uidmap),
       gidMappings: idMappings('gidmap', values.gidmap),

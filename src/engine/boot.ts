@@ -34,8 +34,6 @@ export interface ForegroundBootOptions extends BootOptions {
 export interface Machine {
   /** Its PID 1, and the console as its streams. Rejects if the system could not be started. */
   readonly program: Program
-  /** Its IPv4 address, where it has a link to the host and was started. */
-  readonly address: string | undefined
   /** Resolves when nothing of it is left. Rejects as `program` does. */
   readonly ended: Promise<MachineEnd>
   /** Asks it to stop its services and switch off. False if it has ended. */
@@ -70,13 +68,13 @@ const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
  */
 export const boot = (directory: string, { name, ...options }: ForegroundBootOptions = {}): Machine => {
   let kind: InitKind = 'other'
-  let address: string | undefined
   const program = new Program(() => {
     checkOptions(options, BOOT_OPTIONS)
     const resolved = withTree(directory, (tree) => resolveBoot(tree, options))
     kind = resolved.init.kind
     const plan = planContainer(resolved.spec, resolved.host)
     const stdio = makeTerminal()
+    let address: string | undefined
     const start = (): Promise<Running> =>
       startHeld(directory, 'boot', async () => {
         const network = reserveLink(resolved.spec, options)
@@ -90,13 +88,10 @@ export const boot = (directory: string, { name, ...options }: ForegroundBootOpti
           startContainer(plan, { stdio: stdio.descriptors, host: resolved.host, network }),
         )
       })
-    return { stdio, watch: resolveWatch({ buffer: false }), start }
+    return { stdio, watch: resolveWatch({ buffer: false }), start, address: () => address }
   })
   return {
     program,
-    get address() {
-      return address
-    },
     ended: program.then(endOf),
     powerOff: () => program.kill(INIT_SIGNALS[kind].powerOff),
     reboot: () => program.kill(INIT_SIGNALS[kind].reboot),

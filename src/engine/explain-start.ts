@@ -142,8 +142,8 @@ export const idSteps = (plan: ContainerPlan): readonly OwnStep[] =>
       ]
     : []
 
-/** How the process becomes the stage. */
-export const stageSteps = ({ stage, handed }: ContainerPlan): readonly OwnStep[] => {
+/** How the process becomes the stage. `link`: what is done meanwhile for its link to the host. */
+export const stageSteps = ({ stage, handed }: ContainerPlan, link: readonly OwnStep[]): readonly OwnStep[] => {
   const steps = [
     start(
       `write($plan, ${stage.length} steps)`,
@@ -151,7 +151,10 @@ export const stageSteps = ({ stage, handed }: ContainerPlan): readonly OwnStep[]
       'meanwhile the process makes its namespaces, and waits for it',
     ),
     EXEC_STAGE,
+    ...link,
   ]
+  if (handed.length === 0 && link.length > 0)
+    return [...steps, start('sendmsg($control, a message, MSG_NOSIGNAL)', 'tell the stage that the link is there', '')]
   if (handed.length === 0) return steps
   return [
     ...steps,

@@ -2,6 +2,7 @@ import type { ExplainedPhase, ExplainedStep } from '../plan/explain.ts'
 import { explainSteps } from '../plan/explain.ts'
 import type { Step } from '../plan/step.ts'
 import { planContainer } from '../runtime/plan.ts'
+import { linkSteps, reserveSteps } from './explain-link.ts'
 import { cgroupSteps, cloneSteps, idSteps, stageSteps } from './explain-start.ts'
 import type { OwnStep } from './explain-start.ts'
 import { checkOptions } from './check-options.ts'
@@ -70,13 +71,13 @@ export const explain = (command: readonly string[], options: RunOptions = {}): E
   const { spec, host } = resolveContainer(checkCommand(command), options)
   const plan = planContainer(spec, host)
   const steps = numberSteps([
-    { phase: 'prepare', own: cgroupSteps(plan, host) },
+    { phase: 'prepare', own: [...reserveSteps(spec.hostname, options), ...cgroupSteps(plan, host)] },
     { phase: 'prepare', planned: plan.prepare },
     { phase: 'start', own: cloneSteps(plan) },
     { phase: 'grant', planned: plan.grant },
     { phase: 'start', own: idSteps(plan) },
     { phase: 'start', planned: [plan.unshare.step] },
-    { phase: 'start', own: stageSteps(plan) },
+    { phase: 'start', own: stageSteps(plan, linkSteps(spec.hostname, options)) },
     { phase: 'stage', planned: plan.stage },
   ])
   const inPhase = (phase: ExplainedPhase): readonly ExplainedStep[] => steps.filter((step) => step.phase === phase)

@@ -73,6 +73,8 @@ export interface ProgramParts {
   readonly stdio: Stdio
   readonly watch: Watch
   readonly start: () => Promise<RunningProgram>
+  /** The container's address, once its link is reserved, which {@link start} does at once. */
+  readonly address?: () => string | undefined
   /** Called if the program was never reached. */
   readonly failed?: () => void
 }
@@ -119,6 +121,11 @@ export class Program implements Promise<Result> {
   /** The id, on the host, of the PID 1 that ends with the container; undefined until it is started. */
   get pid(): number | undefined {
     return this.#running?.pid
+  }
+
+  /** The IPv4 address of a container that has a link to the host (network `veth`); undefined if it could not have it. */
+  get address(): string | undefined {
+    return this.#parts?.address?.()
   }
 
   /** Sends a signal to the program: a name or a number. False if it has ended. SIGKILL ends all of the container. */

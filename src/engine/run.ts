@@ -19,20 +19,18 @@ export const runParts = (command: readonly string[], options: RunOptions, fault:
   const watch = resolveWatch(options)
   const { plan, host, forget } = prepareContainer(checkCommand(command), options, fault !== undefined)
   const stdio = plan.spec.process.terminal ? makeTerminal() : makeStdio(options)
+  let address: string | undefined
   const start = async (): Promise<Running> => {
     try {
-      return await startContainer(plan, {
-        stdio: stdio.descriptors,
-        host,
-        fault,
-        network: reserveLink(plan.spec, options),
-      })
+      const network = reserveLink(plan.spec, options)
+      address = network?.addresses.container
+      return await startContainer(plan, { stdio: stdio.descriptors, host, fault, network })
     } catch (error) {
       forget()
       throw error
     }
   }
-  return { stdio, watch, start, failed: forget }
+  return { stdio, watch, start, failed: forget, address: () => address }
 }
 
 /** As {@link run}, with a fault for tests. */

@@ -1,8 +1,8 @@
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { trySyscall } from '../linux/syscall.ts'
 import { addAddress, listAddresses } from '../linux/netlink/address.ts'
-import { createLink, deleteLink, setLink } from '../linux/netlink/link-change.ts'
-import { findLink, getLink } from '../linux/netlink/link.ts'
+import { createLink, setLink } from '../linux/netlink/link-change.ts'
+import { getLink } from '../linux/netlink/link.ts'
 import { createTable, deleteTable } from '../linux/netlink/nft-table.ts'
 import { addRoute, listRoutes } from '../linux/netlink/route.ts'
 import type { Netlink } from '../linux/netlink/socket.ts'
@@ -17,7 +17,7 @@ import { linkName } from './link-name.ts'
 import type { PublishedPort } from './published-port.ts'
 import { reservePort } from './published-port.ts'
 import { translation, wallTable } from './rules.ts'
-import { removeStaleLinks } from './stale-links.ts'
+import { removeLink, removeStaleLinks } from './stale-links.ts'
 
 /** What the container's end is called in it. */
 export const CONTAINER_LINK = 'eth0'
@@ -120,10 +120,7 @@ export class HostLink implements Attachment {
   /** Removes it all. To be called when the container has ended. */
   release(): void {
     try {
-      using links = openNetlink()
-      // The kernel takes a namespace down when it finds the time, and the link with it: nobody is to see it meanwhile.
-      if (findLink(links, this.name) !== undefined) deleteLink(links, this.name)
-      deleteTable(this.#rules, this.name)
+      removeLink(this.#rules, this.name)
     } finally {
       this.#rules.close()
       for (const port of this.#ports) closeSync(port)

@@ -6,20 +6,16 @@ import { openNetlink } from '../linux/netlink/socket.ts'
 import { withLeases } from './lease.ts'
 import { slotOf } from './link-name.ts'
 
-const removeFrom = (links: Netlink, rules: Netlink, name: string): void => {
-  // The walls last: until the link is gone, they are needed.
-  if (findLink(links, name) !== undefined) deleteLink(links, name)
-  deleteTable(rules, name)
-}
-
 /**
  * Removes the link of a container that has ended, and its walls. What translates addresses goes with the descriptors
- * that hold the link. Throws {@link TareError}.
+ * that hold the link. `rules`: a socket for netfilter. Throws {@link TareError}.
  */
-export const removeLink = (name: string): void => {
+export const removeLink = (rules: Netlink, name: string): void => {
   using links = openNetlink()
-  using rules = openNetlink({ protocol: 'netfilter' })
-  removeFrom(links, rules, name)
+  // The kernel takes a namespace down when it finds the time, and the link with it: nobody is to see it meanwhile.
+  if (findLink(links, name) !== undefined) deleteLink(links, name)
+  // The walls last: until the link is gone, they are needed.
+  deleteTable(rules, name)
 }
 
 /**
@@ -36,6 +32,6 @@ export const removeStaleLinks = (rules: Netlink): void => {
   })
   if (found.length === 0) return
   withLeases((take) => {
-    for (const { name, slot } of found) if (take(slot)) removeFrom(links, rules, name)
+    for (const { name, slot } of found) if (take(slot)) removeLink(rules, name)
   })
 }

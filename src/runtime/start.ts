@@ -99,7 +99,13 @@ export const handOver = (control: number, descriptors: readonly number[]): void 
 /** Makes the link as soon as there is a network namespace for it. If the stage has ended, it has said why. */
 const attachNetwork = async (network: Attachment, control: Control, { pid }: StageProcess): Promise<void> => {
   if (!control.ready) await whenEnded(control.fd)
-  if (control.ready) network.attach(pid)
+  if (!control.ready) return
+  try {
+    network.attach(pid)
+  } catch (error) {
+    // Had it failed meanwhile, its network namespace was no longer to be found: then that is why.
+    if (control.report === undefined) throw error
+  }
 }
 
 /**

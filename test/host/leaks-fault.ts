@@ -8,6 +8,7 @@ import { ERRNO, errnoName } from '../../src/linux/errno.ts'
 import { TareError } from '../../src/linux/error.ts'
 import { trySyscall } from '../../src/linux/syscall.ts'
 import type { Step } from '../../src/plan/step.ts'
+import type { Attachment } from '../../src/runtime/attachment.ts'
 import type { Fault } from '../../src/runtime/fault.ts'
 import { injectFault } from '../../src/runtime/inject.ts'
 import { planContainer } from '../../src/runtime/plan.ts'
@@ -26,6 +27,8 @@ const DEADLINE = 20_000
 export interface Subject {
   readonly plan: ContainerPlan
   readonly host: PlanHost
+  /** Makes its link to the host, where it has one. */
+  readonly network?: () => Attachment
 }
 
 /** Plans `true` with these options. */
@@ -83,7 +86,7 @@ type Outcome = { readonly ended: Ended } | { readonly error: unknown }
 
 /** Starts a container, kills it after `during` if there is one, and waits for its end. Then nothing may be left of it. */
 const outcomeOf = async (
-  { plan, host }: Subject,
+  { plan, host, network }: Subject,
   fault: Fault | undefined,
   of: string,
   during?: (running: Running) => Promise<void>,
@@ -92,7 +95,12 @@ const outcomeOf = async (
   const nothing = openSync('/dev/null', 'r+')
   let outcome: Outcome
   try {
-    const running = await startContainer(plan, { stdio: [nothing, nothing, nothing], host, fault })
+    const running = await startContainer(plan, {
+      stdio: [nothing, nothing, nothing],
+      host,
+      fault,
+      network: network?.(),
+    })
     const ended = running.ended.then(
       (value): Outcome => ({ ended: value }),
       (error: unknown): Outcome => ({ error }),
@@ -168,7 +176,11 @@ export const failOwnSteps = async (each: Subject): Promise<Pick<Tried, 'failed' 
 }
 
 /** Every step of the stage fails with an errno that it doesn't tolerate. */
-export const failStageSteps = async ({ plan, host }: Subject): Promise<Pick<Tried, 'failed' | 'infallible'>> => {
+export const failStageSteps = async ({
+  plan,
+  host,
+  network,
+}: Subject): Promise<Pick<Tried, 'failed' | 'infallible'>> => {
   const usual = usualSteps(plan.stage)
   let [failed, infallible] = [0, 0]
   for (const [index, step] of plan.stage.entries()) {
@@ -181,7 +193,8 @@ export const failStageSteps = async ({ plan, host }: Subject): Promise<Pick<Trie
     const errno = untolerated(step)
     const changed = { ...plan, stage: leadTo(plan.stage, usual, index) }
     const fault: Fault = { kind: 'fail', phase: 'stage', index, errno }
-    const outcome = await outcomeOf({ plan: changed, host }, fault, of)
+    const changedSubject = network === undefined ? { plan: changed, host } : { plan: changed, host, network }
+    const outcome = await outcomeOf(changedSubject, fault, of)
     assertFailed(outcome, step, errnoName(errno), reasonOf(errno), of)
     failed += 1
   }

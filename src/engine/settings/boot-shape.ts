@@ -3,6 +3,7 @@ import { InputError } from '../../linux/error.ts'
 import type { IdMapping } from '../../linux/idmap.ts'
 import type { SeccompProfile } from '../../linux/seccomp/profile.ts'
 import { validateSeccompProfile } from '../../linux/seccomp/profile.ts'
+import type { PublishedPort } from '../../network/published-port.ts'
 import type { BootOptions } from '../boot-options.ts'
 import type { BindMount, DeviceRate, MountOption, OverlayMount, TmpfsMount } from '../options.ts'
 import { JsonFault, plainJson } from './json-source.ts'
@@ -143,6 +144,11 @@ const cgroup = object<CgroupLimits>({
   unified: record(text),
 })
 
+const port = object<PublishedPort>(
+  { hostAddress: text, hostPort: whole, port: whole, transport: oneOf(['tcp', 'udp']) },
+  ['hostPort', 'port'],
+)
+
 /** A variable; null for one that is not to be there. */
 const variable: Shape<string | undefined> = {
   schema: { type: ['string', 'null'] },
@@ -178,7 +184,10 @@ const FIELDS: Fields<BootOptions> = {
   deviceWriteIops: rates,
   cgroup,
   mounts: list(mount),
-  network: oneOf(['none', 'host']),
+  network: oneOf(['none', 'host', 'veth']),
+  publish: list(either(text, port, 'HOSTPORT:PORT, or an object')),
+  ip: text,
+  dns: list(text),
   hostname: text,
   uidMappings: list(mapping),
   gidMappings: list(mapping),

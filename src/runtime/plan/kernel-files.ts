@@ -11,7 +11,7 @@ import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
 import { CWD } from './context.ts'
-import { makeFileMount } from './file-mount.ts'
+import { planFileMount } from './file-mount.ts'
 import { attachBelow, hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import type { PlannedRoot } from './root.ts'
 import { attachInRoot } from './targets.ts'
@@ -87,14 +87,14 @@ const makeEmpty = (context: PlanContext): Register => {
 
 /** Lays files of our own over some of the kernel's. */
 const planReplacedFiles = (context: PlanContext, files: KernelFiles, dev: Register): void => {
-  const { stage, spec, host } = context
+  const { spec, host } = context
   for (const [path, content] of spec.replacedFiles ?? []) {
     const place = relativeTo(files, path)
     if (place === undefined || host.kernelFile(path) !== 'file') continue
     const [directory, name] = place
-    const file = makeFileMount(context, dev, path, content, HARMLESS | MOUNT_ATTR_RDONLY)
-    attachBelow(context, file, directory, name, `mount it over ${path}`, 'what the kernel says there is of the host')
-    stage.release(file)
+    planFileMount(context, dev, { target: path, content, attributes: HARMLESS | MOUNT_ATTR_RDONLY }, (file) =>
+      attachBelow(context, file, directory, name, `mount it over ${path}`, 'what the kernel says there is of the host'),
+    )
   }
 }
 

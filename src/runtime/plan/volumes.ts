@@ -3,7 +3,7 @@ import type { Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { Mount } from '../spec.ts'
 import type { PlanContext } from './context.ts'
-import { makeFileMount } from './file-mount.ts'
+import { planFileMount } from './file-mount.ts'
 import { hostTree, makeFilesystem, setAttributes } from './mounts.ts'
 import { makeOverlay } from './overlay.ts'
 import type { PlannedRoot } from './root.ts'
@@ -60,11 +60,10 @@ export const planMounts = (context: PlanContext, root: PlannedRoot, layers: Laye
         context.stage.release(made)
         break
       }
-      case 'file': {
-        const made = makeFileMount(context, dev, mount.target, mount.content, mount.attributes)
-        attachInRoot(context, root, made, mount.target, 'file', `mount it at ${mount.target}`)
-        context.stage.release(made)
-      }
+      case 'file':
+        planFileMount(context, dev, mount, (file) =>
+          attachInRoot(context, root, file, mount.target, 'file', `mount it at ${mount.target}`),
+        )
     }
   }
 }
