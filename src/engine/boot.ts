@@ -84,9 +84,7 @@ export const boot = (directory: string, { name, ...options }: ForegroundBootOpti
           network?.release()
           throw error
         })
-        return registration.keep(() =>
-          startContainer(plan, { stdio: stdio.descriptors, host: resolved.host, network }),
-        )
+        return registration.keep(() => startContainer(plan, { stdio: stdio.descriptors, host: resolved.host, network }))
       })
     return { stdio, watch: resolveWatch({ buffer: false }), start, address: () => address }
   })

@@ -122,10 +122,14 @@ export class HostLink implements Attachment {
     try {
       removeLink(this.#rules, this.name)
     } finally {
-      this.#rules.close()
-      for (const port of this.#ports) closeSync(port)
-      this.#lease.close()
+      this.leave()
     }
+  }
+
+  leave(): void {
+    this.#rules.close()
+    for (const port of this.#ports) closeSync(port)
+    this.#lease.close()
   }
 
   #choose(address: string | undefined): AddressPair {

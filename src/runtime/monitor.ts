@@ -32,6 +32,8 @@ export interface MonitorParts {
   readonly capacity: number
   /** A socket on which init says how far it is. */
   readonly notify: number | undefined
+  /** What else is to be held until the container has ended. */
+  readonly held: readonly number[]
   readonly exit: ExitCommand
 }
 
@@ -125,7 +127,7 @@ const stageOf = (
  */
 export const startMonitor = async (parts: MonitorParts, request: StageRequest): Promise<Monitor> => {
   const descriptors = new Descriptors()
-  const { nothing, lock, listener, log, capacity, notify, exit } = parts
+  const { nothing, lock, listener, log, capacity, notify, exit, held: others } = parts
   const { flags, unshare, slots, status } = request
   try {
     const held = (flags & CLONE_NEWUSER) !== 0
@@ -144,7 +146,7 @@ export const startMonitor = async (parts: MonitorParts, request: StageRequest): 
     descriptors.add(theirs)
     const planFd = descriptors.add(planDescriptor(encodePlan(stage, data, ARCHITECTURE)))
     const own = [nothing, nothing, nothing, theirs, planFd, status, lock, listener, log, notify ?? nothing]
-    const launcher = startStage(0, [...own, ...slots])
+    const launcher = startStage(0, [...own, ...slots, ...others])
     descriptors.add(launcher.pidfd)
     descriptors.close(theirs)
     const control = new Control(ours)

@@ -187,12 +187,13 @@ export class Running implements RunningProgram {
    * or is about to.
    */
   leave(): boolean {
-    const { process, control, status, planFd } = this.#parts
+    const { process, control, status, planFd, network } = this.#parts
     if (!this.#open || !binding.unwatch(status)) return false
     this.#open = false
     this.#terminal.close()
     control.close()
     for (const fd of [process.pidfd, status, planFd]) trySyscall('close', fd)
+    network?.leave()
     return true
   }
 

@@ -284,6 +284,8 @@ linkTest('nothing is left where the link can not be made', async () => {
       link.attach(pid)
       throw new Error('no more')
     },
+    descriptors: link.descriptors,
+    leave: () => link.leave(),
     release: () => link.release(),
   }
   await assert.rejects(startContainer(plan, { stdio: [0, 1, 2], host, network }), /no more/)

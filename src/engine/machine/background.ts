@@ -19,6 +19,7 @@ import { checkOptions } from '../check-options.ts'
 import { exitCommand } from '../exit-command.ts'
 import type { ResolvedBoot } from '../resolve-boot.ts'
 import { resolveBoot } from '../resolve-boot.ts'
+import { reserveLink } from '../resolve-network.ts'
 import { openNothing } from '../stdio.ts'
 import { holdSystem } from '../system-lock.ts'
 import { ConsoleLog, LOG_CAPACITY } from './console-log.ts'
@@ -91,18 +92,21 @@ export const startMachine = async (
     const notify = owner === undefined ? undefined : descriptors.add(listenAt(path, bindDatagrams))
     if (owner !== undefined) chownSync(path, owner.uid, owner.gid)
     const spec = notify === undefined ? resolved.spec : withNotify(resolved.spec, path)
+    const plan = planContainer(spec, resolved.host)
+    const network = reserveLink(spec, record.options)
+    const link = network === undefined ? undefined : { name: network.name, address: network.addresses.container }
+    current = { ...record, link }
     const start = async (request: StageRequest) => {
-      const parts = { nothing, lock, listener, log: log.fd, capacity: LOG_CAPACITY, notify, exit: exitCommand(name) }
+      const held = network?.descriptors ?? []
+      const own = { nothing, lock, listener, log: log.fd, capacity: LOG_CAPACITY, notify }
+      const parts = { ...own, held, exit: exitCommand(name) }
       monitor = await startMonitor(parts, request)
-      current = { ...record, monitor: identify(monitor.pid), container: identify(monitor.container.pid) }
+      current = { ...current, monitor: identify(monitor.pid), container: identify(monitor.container.pid) }
       writeRecord(state, current)
       return monitor.container
     }
-    running = await startContainer(planContainer(spec, resolved.host), {
-      stdio: [nothing, nothing, nothing],
-      host: resolved.host,
-      start,
-    })
+    const stdio = [nothing, nothing, nothing] as const
+    running = await startContainer(plan, { stdio, host: resolved.host, start, network })
     await leaveToMonitor(running, monitor, record)
     current = { ...current, started: true }
     writeRecord(state, current)

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import type { Cgroup } from '../../linux/cgroup/cgroup.ts'
 import { openCgroup } from '../../linux/cgroup/create.ts'
 import { readCgroupLayout } from '../../linux/cgroup/layout.ts'
+import { openNetlink } from '../../linux/netlink/socket.ts'
+import { removeLink } from '../../network/stale-links.ts'
 import { sendPidfdSignal, whenEnded } from '../../linux/pidfd.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import { withMachinesLocked } from './machine-directory.ts'
@@ -39,6 +41,9 @@ export const endMachine = async (record: MachineRecord): Promise<void> => {
   const cgroup = machineCgroup(record)
   await cgroup?.kill()
   await cgroup?.remove()
+  if (record.link === undefined) return
+  using rules = openNetlink({ protocol: 'netfilter' })
+  removeLink(rules, record.link.name)
 }
 
 /** Whether two records are of the same boot of the same machine. */

@@ -27,6 +27,8 @@ export interface MachineRecord {
   readonly container: ProcessIdentity | undefined
   /** Its control group: the path from the root of the hierarchies. */
   readonly cgroup: string | undefined
+  /** Its link to the host, and its own address on that. */
+  readonly link: { readonly name: string; readonly address: string } | undefined
   /** When it was first booted, and this time: milliseconds since 1970. */
   readonly created: number
   readonly booted: number

@@ -58,6 +58,7 @@ export const register = async (
       tellsState: background && tellsState(resolved),
       starter: identify(process.pid),
       monitor: undefined,
+      link: undefined,
       container: undefined,
       cgroup: resolved.spec.cgroup?.name,
       created: now,
