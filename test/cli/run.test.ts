@@ -118,7 +118,7 @@ test('bad input is one clear error, status 125, and nothing is started', () => {
     [['--cpus=many'], /^cannot use "many" as cpus: it is not a number of processors\n/],
     [
       ['--network=bridge'],
-      /^cannot use --network=bridge of tare run: there is no such choice\nIt takes none or host\./,
+      /^cannot use --network=bridge of tare run: there is no such choice\nIt takes none, host or veth\./,
     ],
     [
       ['-v', '/no/such/directory:/x'],

@@ -13,11 +13,13 @@ import type { Container } from '../../src/engine/container.ts'
 import { container } from '../../src/engine/container.ts'
 import type { ContainerOptions, RunOptions } from '../../src/engine/options.ts'
 import { run } from '../../src/engine/run.ts'
+import { readCgroupLayout } from '../../src/linux/cgroup/layout.ts'
 import { openNetlink } from '../../src/linux/netlink/socket.ts'
 import { deleteTable, listTables } from '../../src/linux/netlink/nft-table.ts'
 import { forwardingProblem } from '../../src/network/forwarding.ts'
 import { HostLink } from '../../src/network/host-link.ts'
-import { TARE } from '../cli/tare.ts'
+import { NO_BUSYBOX, makeBusybox } from '../cli/machine.ts'
+import { TARE, tare } from '../cli/tare.ts'
 import { expectNothingLeft, reapOrphans } from './leaks.ts'
 import { failOwnSteps, failStageSteps, subject } from './leaks-fault.ts'
 import {
@@ -373,6 +375,50 @@ linkTest('names in a tree whose files lead elsewhere, and say so already', async
   })
   assert.match(own.stdout, /^127\.0\.0\.1 localhost named # mine$/m, 'what the caller mounts there is what is there')
 })
+
+const NO_MACHINE =
+  NO_BUSYBOX || (readCgroupLayout().hierarchies.some(({ version }) => version === 2) ? false : 'needs cgroup v2')
+
+test(
+  'a machine in the background: a service that its init starts is reached, also after it was booted anew',
+  { skip: lack ?? NO_MACHINE },
+  async (t) => {
+    nothingLeft(t)
+    const box = makeBusybox()
+    symlinkSync('busybox', join(box, 'bin/httpd'))
+    writeFileSync(join(box, 'root/index.html'), 'served\n')
+    writeFileSync(join(box, 'etc/inittab'), '::respawn:/bin/httpd -f -p 80 -h /root\n')
+    const name = `net${process.pid}`
+    const call = (...args: readonly string[]): string => {
+      const { status, stdout, stderr } = tare(args)
+      assert.equal(status, 0, stderr)
+      return stdout
+    }
+    const get = async (url: string): Promise<string> => {
+      for (const begin = performance.now(); ; await sleep(20)) {
+        try {
+          return await (await fetch(url, { headers: { connection: 'close' } })).text()
+        } catch (error) {
+          if (performance.now() - begin > 10_000) throw error
+        }
+      }
+    }
+    call('boot', '-d', '--name', name, '--network=veth', '-p', '127.0.0.1:8080:80', '--ip', '10.213.7.7', box)
+    t.after(() => tare(['poweroff', '--force', name]))
+    assert.equal(await get('http://127.0.0.1:8080/'), 'served\n')
+    assert.equal(await get('http://10.213.7.7/'), 'served\n')
+    const inUse = tare(['run', '--network=veth', '-p', '8080:80', 'true'])
+    assert.equal(inUse.status, 125)
+    assert.match(inUse.stderr, /^tare: cannot publish the port 8080:80\/tcp: EADDRINUSE/)
+    assert.equal(leftOfLinks().length, 3, 'what another start cleans up is not what is in use')
+    call('reboot', name)
+    assert.equal(await get('http://127.0.0.1:8080/'), 'served\n')
+    assert.equal(leftOfLinks().length, 3)
+    call('poweroff', '--force', name)
+    assert.deepEqual(leftOfLinks(), [])
+    assert.equal(await askFromHere('tcp', '127.0.0.1', 8080), 'ECONNREFUSED')
+  },
+)
 
 linkTest('it is planned and performed the same way again and again', async () => {
   for (let round = 0; round < 3; round++) {

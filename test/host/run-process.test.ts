@@ -184,7 +184,7 @@ test("only a loopback by default, and it is up; with the host's network all of i
       .match(/^ *[^ :]+(?=:)/gm)
       ?.map((name) => name.trim()) ?? []
   assert.deepEqual(await lines(interfaces, { network: 'host' }), own)
-  assert.match(await refusal({ network: 'bridge' }), /it is none or host/)
+  assert.match(await refusal({ network: 'bridge' }), /it is none, host or veth/)
 })
 
 test('ids of the container are the ones of the host that the mappings say', async (t) => {
