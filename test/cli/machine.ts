@@ -47,14 +47,16 @@ const write = (root: string, files: Readonly<Record<string, string>>): void => {
   }
 }
 
-/** This host's systemd with journal, login and D-Bus, and nothing else. Returns its directory. */
-export const makeSystemd = async (hostname: string): Promise<string> => {
+/** This host's systemd with journal, login and D-Bus, and nothing else but these programs. Returns its directory. */
+export const makeSystemd = async (hostname: string, more: readonly string[] = []): Promise<string> => {
   const output = join(makeDirectory(), 'box')
   const programs =
     'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep tr ls stty tty sleep'
   const include = ['/lib/systemd', '/usr/share/dbus-1', '/sbin/init', '/sbin/poweroff']
   const security = existsSync(DEBIAN_SECURITY) ? [DEBIAN_SECURITY] : []
-  const needed = closure([SYSTEMD, ...programs.split(' ')], { include: [...include, '/sbin/reboot', ...security] })
+  const needed = closure([SYSTEMD, ...programs.split(' '), ...more], {
+    include: [...include, '/sbin/reboot', ...security],
+  })
   await buildRoot(needed, { output })
   for (const path of ['var/log/journal', 'var/lib', 'var/tmp', 'run'])
     mkdirSync(join(output, path), { recursive: true })
