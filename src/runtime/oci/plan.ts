@@ -5,7 +5,7 @@ import type { Register, Step } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanHost } from '../plan/context.ts'
 import { CWD } from '../plan/context.ts'
-import { planHanded, planUserNamespace } from '../plan/user-namespace.ts'
+import { planMeeting, planUserNamespace } from '../plan/user-namespace.ts'
 import type { ProcessSpec, UserNamespace } from '../spec.ts'
 import type { Unshare } from '../stage.ts'
 import type { GroupDirectory, PlannedGroups } from './cgroups.ts'
@@ -135,7 +135,7 @@ export const planBundle = (
   join()
   const afterWait = planBundleProgram(context)
   const before = stage.steps.length
-  if (context.handed.length > 0) planHanded(context)
+  planMeeting(context)
   return {
     prepare: prepare.steps,
     byBirth: joinedByBirth(namespaces, host.uid),
