@@ -104,9 +104,10 @@ export class Launched {
   async ready(times: number): Promise<void> {
     const control = this.#control
     for (;;) {
-      const { report, timesReady, closed } = control
-      if (report !== undefined) throw await this.#failure()
-      if (timesReady >= times) return
+      // In this order: what was said before the end comes before it.
+      const { closed } = control
+      if (control.report !== undefined) throw await this.#failure()
+      if (control.timesReady >= times) return
       if (closed) throw await this.#failure()
       await whenEnded(control.fd)
     }
