@@ -10,8 +10,8 @@ export type Config = Properties
 
 const CAPABILITIES = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE']
 
-/** Where the groups of the cases are. */
-export const CGROUPS = 'tare-conformance'
+/** Where the groups of this run's cases are. */
+export const CGROUPS: string = `tare-conformance-${process.pid}`
 
 /** What a case starts from: a shell behind the namespaces that every engine asks for, with the mounts they give it. */
 export const baseConfig = (id: string): Config => ({
