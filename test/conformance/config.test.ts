@@ -2,6 +2,7 @@
 import { mountCases } from './cases/mounts.ts'
 import { processCases } from './cases/process.ts'
 import { rootCases } from './cases/root.ts'
+import { terminalCases } from './cases/terminal.ts'
 import { tryCases } from './try-cases.ts'
 
-await tryCases([...rootCases, ...processCases, ...mountCases])
+await tryCases([...rootCases, ...processCases, ...terminalCases, ...mountCases])

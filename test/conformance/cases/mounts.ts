@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readMountinfo } from '../../../src/linux/mountinfo.ts'
 import type { Case, Differs } from '../case.ts'
 import type { Config, Json } from '../config.ts'
 import { baseConfig, listOf } from '../config.ts'
@@ -62,6 +63,29 @@ const propagates = (word: string, shown: RegExp, differs: Differs = {}): Case =>
     SHOW,
     (line) => assert.match(propagation(line), shown),
     { differs, prepare: (container) => container.write('shared/file', '') },
+  )
+
+/** The host's sysfs with what is mounted in it, bound with an option: which of its mounts are to show a word. */
+const ofAll = (option: string, word: string, which: 'all' | 'the first'): Case =>
+  shows(
+    OPTIONS,
+    `${option}, of a tree of mounts`,
+    mounts(bind('/sys', '/mnt', option)),
+    'cut -d" " -f5,6 /proc/self/mountinfo | grep ^/mnt',
+    (output) => {
+      const lines = output.split('\n')
+      assert.ok(lines.length > 1, output)
+      for (const [index, line] of lines.entries()) {
+        const has = (line.split(' ')[1] ?? '').split(',').includes(word)
+        assert.equal(has, which === 'all' || index === 0, line)
+      }
+    },
+    {
+      lacks: () =>
+        readMountinfo().some(({ mountPoint }) => mountPoint.startsWith('/sys/'))
+          ? undefined
+          : 'this host has nothing mounted below /sys',
+    },
   )
 
 export const mountCases: readonly Case[] = [
@@ -133,6 +157,14 @@ export const mountCases: readonly Case[] = [
       for (const word of ['sync', 'dirsync']) assert.ok(superblock(line).includes(word), line)
     },
   ),
+  ofAll('rro', 'ro', 'all'),
+  ofAll('rnoatime', 'noatime', 'all'),
+  ofAll('rnodiratime', 'nodiratime', 'all'),
+  ofAll('nodiratime', 'nodiratime', 'the first'),
+  option(['nosymfollow'], ['nosymfollow'], [], {
+    runc: 'runc 1.1 does not know it',
+    crun: 'crun 1.8 does not know it',
+  }),
   option(['ro'], ['ro'], ['rw']),
   option(['rw'], ['rw'], ['ro']),
   option(['ro', 'rw'], ['rw'], ['ro'], ADDS),
