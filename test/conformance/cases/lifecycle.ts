@@ -104,7 +104,7 @@ export const lifecycleCases: readonly Case[] = [
       container.create()
       container.mustNot('start', container.id)
     },
-    { differs: { tare: REFUSED, runc: REFUSED, crun: REFUSED } },
+    { differs: { runc: REFUSED, crun: REFUSED } },
   ),
   lives(KILL, 'without an id it is an error', {}, (container) => void container.mustNot('kill')),
   lives(
