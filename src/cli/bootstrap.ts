@@ -1,43 +1,20 @@
-import { bootstrap, BOOTSTRAP_VARIANTS, newMachineDirectory } from '../index.ts'
+import { bootstrap, BOOTSTRAP_VARIANTS } from '../index.ts'
 import { madeText, progressText } from './bootstrap-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { EXIT_STATUS } from './exit-status.ts'
 import { jsonText } from './json.ts'
-import type { Terminal } from './terminal.ts'
-import { cutTo, printable } from './text.ts'
+import { machineOutput } from './machine-output.ts'
+import { progressLine } from './progress-line.ts'
+import { printable } from './text.ts'
 import { untilSignal } from './until-signal.ts'
 import { UsageError } from './usage-error.ts'
-
-/** Takes away the line that the cursor is in. */
-const CLEAR = '\r\x1b[K'
-
-/** Of a terminal whose size nobody has set. */
-const WIDTH = 80
-
-/** One line that is written over itself; nothing where standard output is no terminal. */
-const progressLine = (terminal: Terminal): { readonly show: (text: string) => void; readonly clear: () => void } => {
-  if (!terminal.interactive) return { show: () => undefined, clear: () => undefined }
-  return {
-    show: (text) => terminal.print(`${CLEAR}${cutTo(text, (terminal.lineWidth || WIDTH) - 1)}`),
-    clear: () => terminal.print(CLEAR),
-  }
-}
 
 const cacheOf = (use: boolean | undefined, refresh: boolean | undefined): 'use' | 'refresh' | 'none' => {
   if (use === false && refresh === true)
     throw new UsageError('cannot use --refresh with --no-cache: there is nothing to renew', 'Leave one out.')
   if (use === false) return 'none'
   return refresh === true ? 'refresh' : 'use'
-}
-
-/** Where the system is to be: a directory, or the place of a machine of that name. */
-const outputOf = (directory: string | undefined, name: string | undefined): string => {
-  if (name === undefined && directory !== undefined) return directory
-  if (name !== undefined && directory === undefined) return newMachineDirectory(name)
-  if (name === undefined)
-    throw new UsageError('cannot use tare bootstrap: DIR is missing', 'Give a directory, or --name.')
-  throw new UsageError('cannot use --name together with DIR: either says where the system is to be', 'Leave one out.')
 }
 
 export const bootstrapCommand: Command = command({
@@ -123,8 +100,8 @@ export const bootstrapCommand: Command = command({
     { description: 'a command in it', command: 'tare run --rootfs ./box -- cat /etc/os-release' },
   ],
   exitStatus: [['128+N', 'Signal N ended it; nothing is left.']],
-  run: async ({ options, operands: [system = '', directory], terminal }) => {
-    const output = outputOf(directory, options.name)
+  run: async ({ options, operands: [system = '', directory], terminal, name }) => {
+    const output = machineOutput(name, directory, options.name)
     const cache = cacheOf(options.cache, options.refresh)
     const quiet = options.quiet === true || options.json === true
     const { show, clear } = progressLine(terminal)

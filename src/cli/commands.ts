@@ -60,6 +60,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./shell.ts')).shell,
   },
   {
+    name: 'export',
+    summary: 'write the system of a machine to a file: an archive, or an OCI image',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
+    name: 'import',
+    summary: 'a directory with the system of an archive, or of an OCI image, in it',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
     name: 'passwd',
     summary: 'set the password of a user in the system that a directory holds',
     load: async () => (await import('./passwd.ts')).passwd,
@@ -243,5 +253,10 @@ export const INTERNAL: readonly CommandEntry[] = [
     name: 'machine-ended',
     summary: 'clean up after a machine that has ended, or boot it again',
     load: async () => (await import('./machine-ended.ts')).machineEndedCommand,
+  },
+  {
+    name: 'tree-work',
+    summary: 'work on the files of a system as root of a user namespace',
+    load: async () => (await import('./tree-work.ts')).treeWork,
   },
 ]

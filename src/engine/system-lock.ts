@@ -9,8 +9,8 @@ const LOCK_SH = 1
 const LOCK_EX = 2
 const LOCK_NB = 4
 
-/** Who may use a system at the same time: any number of shells, or its own init and no one else. */
-export type SystemUse = 'boot' | 'shell'
+/** Who may use a system at the same time: any number of shells, or its own init or a copier and no one else. */
+export type SystemUse = 'boot' | 'shell' | 'copy'
 
 const USES = {
   boot: {
@@ -24,6 +24,12 @@ const USES = {
     operation: 'open a shell in',
     reason: 'it is running: its own init has booted it',
     hint: '"tare boot ls" shows its name, and "tare exec -it NAME sh" runs a shell in it.',
+  },
+  copy: {
+    lock: LOCK_EX,
+    operation: 'copy',
+    reason: 'it is running, or a shell is open in it, or somebody else copies it',
+    hint: 'Switch it off first: what is copied while it is written to is no system at any time.',
   },
 } as const
 
@@ -64,4 +70,10 @@ export const startHeld = async <R extends { readonly ended: Promise<unknown> }>(
     release()
     throw error
   }
+}
+
+/** Holds a system until what is returned is called. Throws {@link InputError} where others hold it. */
+export const holdSystem = (directory: string, use: SystemUse): (() => void) => {
+  const held = hold(directory, use)
+  return () => closeSync(held)
 }
