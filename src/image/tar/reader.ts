@@ -90,8 +90,11 @@ export class TarReader {
     for (let first = true; ; first = false) {
       const block = await this.#exactly(TAR_BLOCK)
       if (block.length === 0 && first && this.#lenient) return undefined
-      if (block.length < TAR_BLOCK)
-        throw wrong(this.#read === 0 ? 'there is nothing in it' : CUT, 'Get it again: a part of it is missing.')
+      if (block.length === this.#read && block.length < TAR_BLOCK)
+        throw wrong(
+          block.length === 0 ? 'there is nothing in it' : 'it is no tar archive: those have at least 512 bytes',
+        )
+      if (block.length < TAR_BLOCK) throw wrong(CUT, 'Get it again: a part of it is missing.')
       if (isEnd(block)) {
         if (!first) throw wrong(CUT)
         await this.#bytes.drain()

@@ -72,6 +72,8 @@ class Unpacker {
   readonly #options: UnpackOptions
   readonly #pending = new Map<string, Pending>()
   readonly #whiteouts = new Whiteouts()
+  /** Directories of lower layers that this one puts something into, or takes something from, as they were before. */
+  readonly #touched = new Map<string, FileDetails>()
   /** The directory that the last file was put into: the next one is mostly put there, too. */
   #last: { readonly path: string; readonly fd: number } | undefined
 
@@ -86,6 +88,7 @@ class Unpacker {
         await pause(this.#options.signal)
         await this.#put(entry, reader)
       }
+      for (const [path, details] of this.#touched) if (!this.#pending.has(path)) this.#restoreTimes(path, details)
       // Deepest first: the time of one above changes no more.
       for (const { entry, parts } of [...this.#pending.values()].toReversed()) this.#finishDirectory(entry, parts)
     } finally {
@@ -112,9 +115,28 @@ class Unpacker {
     const path = parts.join('/')
     if (this.#last?.path === path) return this.#last.fd
     const fd = this.#find(path) ?? this.#make(parts)
+    this.#touch(path, fd)
     this.#forget()
     this.#last = { path, fd }
     return fd
+  }
+
+  /** A layer that says nothing of a directory leaves it as it was, its time too. */
+  #touch(path: string, fd: number): void {
+    if (this.#options.whiteouts !== true || this.#touched.has(path)) return
+    const details = fileDetails(fd, '')
+    if (details !== undefined) this.#touched.set(path, details)
+  }
+
+  #restoreTimes(path: string, { accessed, modified }: FileDetails): void {
+    const fd = this.#find(path)
+    if (fd === undefined) return
+    try {
+      const times = BigInt64Array.from([accessed, modified].flatMap(timespec))
+      syscall({ operation: 'set the times of', target: shown(path) }, 'utimensat', fd, nameBytes('.'), times, 0)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   #make(parts: readonly string[]): number {
@@ -149,9 +171,11 @@ class Unpacker {
     const path = parts.join('/')
     if (this.#options.whiteouts === true) {
       if (isWhiteout(name)) {
-        const dirfd = this.#find(parts.slice(0, -1).join('/'))
+        const above = parts.slice(0, -1).join('/')
+        const dirfd = this.#find(above)
         if (dirfd === undefined) return
         try {
+          this.#touch(above, dirfd)
           this.#whiteouts.apply(dirfd, parts, this.#options.signal)
         } finally {
           closeSync(dirfd)
@@ -350,12 +374,15 @@ const writeAt = (fd: number, bytes: Uint8Array, offset: number): void => {
   for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, offset + at)
 }
 
-/** `struct timespec[2]`, accessed and modified. */
-const timesOf = ({ modified }: TarEntry): BigInt64Array => {
-  const [seconds, rest] = [modified / SECOND, modified % SECOND]
-  const pair = rest < 0n ? [seconds - 1n, rest + SECOND] : [seconds, rest]
-  return BigInt64Array.from([...pair, ...pair])
+/** `struct timespec` of nanoseconds since 1970. */
+const timespec = (time: bigint): readonly [seconds: bigint, nanoseconds: bigint] => {
+  const rest = ((time % SECOND) + SECOND) % SECOND
+  return [(time - rest) / SECOND, rest]
 }
+
+/** `struct timespec[2]`, accessed and modified. */
+const timesOf = ({ modified }: TarEntry): BigInt64Array =>
+  BigInt64Array.from([...timespec(modified), ...timespec(modified)])
 
 /**
  * Unpacks an archive into an open directory, with owners, permissions, times, attributes and hard links. Of the directories'

@@ -22,14 +22,15 @@ const empty = (fd: number): void => {
   const here = `/proc/self/fd/${fd}`
   // Its owner may have no right to write to it, or even to read it.
   chmodSync(here, 0o700)
-  for (const entry of readdirSync(here, { withFileTypes: true })) {
-    const below = `${here}/${entry.name}`
+  // Names are bytes, which need not be text.
+  for (const entry of readdirSync(Buffer.from(here), { withFileTypes: true, encoding: 'buffer' })) {
+    const below = Buffer.concat([Buffer.from(`${here}/`), entry.name])
     if (entry.isDirectory()) remove(below)
     else unlinkSync(below)
   }
 }
 
-const remove = (path: string): void => {
+const remove = (path: Buffer): void => {
   const fd = openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
   try {
     empty(fd)
