@@ -17,6 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'node:test'
 import { call, describeTree, lacks, makeDirectory, makeTree, TREE_PROGRAMS } from '../image/tree.ts'
 import { makeSystem, NO_SYSTEM } from './system-tree.ts'
@@ -234,7 +235,7 @@ test('what is no archive is refused, and nothing is left', { skip: NEEDS || lack
   for (const [name, said] of cases) assert.match(refusal(['import', join(base, name), join(base, 'out')], base), said)
 })
 
-test('what is no system, is running or is in the way is refused', { skip: NEEDS }, () => {
+test('what is no system, is running or is in the way is refused', { skip: NEEDS }, async () => {
   const box = makeBox()
   const base = join(box, '..')
   const file = join(base, 'a.tar')
@@ -255,11 +256,10 @@ test('what is no system, is running or is in the way is refused', { skip: NEEDS 
   for (const [args, said] of cases) assert.match(refusal(args, base), said)
   const held = openSync(box, 'r')
   const holder = spawn('flock', ['3'], { stdio: ['ignore', 'ignore', 'ignore', held] })
-  return once(holder, 'exit').then(() => {
-    assert.match(refusal(['export', '-o', file, box], base), /cannot copy .*: it is running, or a shell is open in it/)
-    closeSync(held)
-    done('export', '-o', file, box)
-  })
+  await once(holder, 'exit')
+  assert.match(refusal(['export', '-o', file, box], base), /cannot copy .*: it is running, or a shell is open in it/)
+  closeSync(held)
+  done('export', '-o', file, box)
 })
 
 test('killed in the middle it leaves nothing under the name, and the next one tidies up', { skip: NEEDS }, async () => {
@@ -273,7 +273,7 @@ test('killed in the middle it leaves nothing under the name, and the next one ti
   child.stdin.write(readFileSync(file).subarray(0, 600_000))
   const begun = (): boolean =>
     readdirSync(base).some((name) => name.startsWith('.out.tare-') && existsSync(join(base, name, 'tree/bin')))
-  while (!begun()) await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!begun()) await sleep(20)
   child.kill('SIGKILL')
   await once(child, 'exit')
   assert.equal(existsSync(out), false)
@@ -285,8 +285,7 @@ test('killed in the middle it leaves nothing under the name, and the next one ti
   })
   ended.stdin.on('error', () => undefined)
   ended.stdin.write(readFileSync(file).subarray(0, 600_000))
-  while (!readdirSync(base).some((name) => name.startsWith('.out2.tare-')))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  while (!readdirSync(base).some((name) => name.startsWith('.out2.tare-'))) await sleep(20)
   ended.kill('SIGTERM')
   assert.deepEqual(await once(ended, 'exit'), [143, null])
   assert.deepEqual(readdirSync(base).toSorted(), ['a.tar', 'box', 'out'])
