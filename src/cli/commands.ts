@@ -70,6 +70,33 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./import.ts')).importCommand,
   },
   {
+    name: 'clone',
+    summary: 'a machine like another one, with a machine id of its own',
+    load: async () => (await import('./clone.ts')).clone,
+  },
+  {
+    name: 'snapshot',
+    summary: 'keep the system of a machine as it is, and go back to that',
+    load: async () => (await import('./snapshot.ts')).snapshot,
+    commands: [
+      {
+        name: 'ls',
+        summary: 'list the snapshots of a machine',
+        load: async () => (await import('./snapshot-ls.ts')).snapshotLs,
+      },
+      {
+        name: 'restore',
+        summary: 'make a machine what it was at a snapshot',
+        load: async () => (await import('./snapshot-restore.ts')).snapshotRestore,
+      },
+      {
+        name: 'rm',
+        summary: 'remove snapshots of a machine',
+        load: async () => (await import('./snapshot-rm.ts')).snapshotRm,
+      },
+    ],
+  },
+  {
     name: 'passwd',
     summary: 'set the password of a user in the system that a directory holds',
     load: async () => (await import('./passwd.ts')).passwd,

@@ -11,13 +11,12 @@ import type { ByteSource } from '../image/tar/byte-reader.ts'
 import { packTree } from '../image/tree/pack.ts'
 import { Losses } from '../rootfs/build/attributes.ts'
 import { findInit } from '../rootfs/init.ts'
-import { SystemTree } from '../rootfs/system-tree.ts'
+import type { SystemTree } from '../rootfs/system-tree.ts'
 import { checkOptions } from './check-options.ts'
 import type { CopyProgress, ExportFormat, ExportOptions } from './export-options.ts'
 import { COMPRESSIONS, EXPORT_FORMATS, EXPORT_OPTIONS } from './export-options.ts'
-import { checkSystem } from './system.ts'
+import { openHeldSystem } from './held-system.ts'
 import { replaceFile } from './replace-file.ts'
-import { holdSystem } from './system-lock.ts'
 import { placeSystem } from './system-place.ts'
 import type { TreeWorkOptions } from './tree-work.ts'
 import { workOnTree } from './tree-worker.ts'
@@ -98,30 +97,6 @@ const check = (options: ExportOptions): void => {
     })
 }
 
-/** A system that is open, and held for as long as it is read. */
-interface HeldSystem {
-  readonly tree: SystemTree
-  readonly release: () => void
-}
-
-const openHeld = (directory: string): HeldSystem => {
-  const tree = new SystemTree(directory)
-  try {
-    checkSystem(tree)
-    const release = holdSystem(directory, 'copy')
-    return {
-      tree,
-      release: () => {
-        release()
-        tree.close()
-      },
-    }
-  } catch (error) {
-    tree.close()
-    throw error
-  }
-}
-
 /** The archive of a system: what its root sees, with numeric owners. */
 const archiveOf = (tree: SystemTree, work: TreeWorkOptions): ByteSource =>
   workOnTree({ kind: 'pack', directory: tree.path }, tree, undefined, work)
@@ -200,7 +175,7 @@ export async function* exportArchive(
   directory: string,
   { compression = 'none', signal, onProgress, onLeftOut = () => undefined }: ArchiveOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { tree, release } = openHeld(directory)
+  const { tree, release } = openHeldSystem(directory)
   try {
     yield* compress(reported(archiveOf(tree, { signal, onLeftOut }), onProgress), compression, zstd)
   } finally {
@@ -214,7 +189,7 @@ const exportImage = async (
   left: Losses,
 ): Promise<Written & { readonly path: string }> => {
   const { output, format, tag = 'latest', signal, onProgress } = options
-  const { tree, release } = openHeld(directory)
+  const { tree, release } = openHeldSystem(directory)
   try {
     const writing = {
       compression: compressionOf(options),

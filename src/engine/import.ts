@@ -1,5 +1,6 @@
 import { createReadStream, fstatSync, lstatSync, openSync, closeSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { addAbortSignal, Readable } from 'node:stream'
 import { InputError } from '../linux/error.ts'
 import { fromNodeError } from '../linux/proc.ts'
 import { decompress, decompressAny } from '../image/compression.ts'
@@ -132,6 +133,8 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
   const fill = async (tree: string): Promise<void> => {
     if (kind === undefined) {
       const bytes = typeof source === 'string' ? openFile(source) : source
+      // Whoever is to write to it may never do so: waiting for that must end, too.
+      if (signal !== undefined && bytes instanceof Readable) addAbortSignal(signal, bytes)
       await unpack(tree, decompressAny(bytes, zstd), false, filling)
       return
     }
@@ -143,6 +146,12 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
       layout.close()
     }
   }
-  const path = await placeSystem(output, fill)
-  return { path, ...filled, warnings: left.sentences }
+  try {
+    const path = await placeSystem(output, fill)
+    return { path, ...filled, warnings: left.sentences }
+  } catch (error) {
+    // A stream that was given up says so in its own way.
+    signal?.throwIfAborted()
+    throw error
+  }
 }

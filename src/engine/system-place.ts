@@ -1,8 +1,10 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { TareError } from '../linux/error.ts'
+import { fromNodeError } from '../linux/proc.ts'
 import { syscall } from '../linux/syscall.ts'
 import type { Place } from '../rootfs/build/place.ts'
-import { checkPlace, staleWorkshops, Workshop } from '../rootfs/build/place.ts'
+import { checkPlace, staleWorkshops, takenPlace, Workshop } from '../rootfs/build/place.ts'
 import { runHelper } from './bootstrap/helper.ts'
 
 const TREE = 'tree'
@@ -34,17 +36,7 @@ const flush = (held: string, path: string): void => {
   }
 }
 
-/**
- * Makes a new system: `fill` fills a directory beside the place, which is put there when it is complete. So there is all
- * of it or nothing; what an earlier one left that was killed is removed. Returns the absolute path. Throws
- * {@link InputError} where something is there.
- */
-export const placeSystem = async (
-  output: string,
-  fill: (tree: string) => Promise<void>,
-  mode = 0o755,
-): Promise<string> => {
-  const place = checkPlace(output, false)
+const fillPlace = async (place: Place, fill: (tree: string) => Promise<void>, mode: number): Promise<string> => {
   await removeStale(place)
   const workshop = new Workshop(place)
   const tree = join(workshop.path, TREE)
@@ -55,11 +47,41 @@ export const placeSystem = async (
     chmodSync(join(workshop.held, TREE), mode)
     await fill(tree)
     flush(workshop.held, place.path)
-    workshop.finishPart(TREE)
+    workshop.putPart(TREE)
+    // What it takes the place of is there now.
+    if (place.state === 'ours') await removeAsRoot(tree)
     return place.path
   } catch (error) {
     if (existsSync(tree) && readdirSync(tree).length > 0) await removeAsRoot(tree)
     throw error
+  } finally {
+    workshop.abandon()
+  }
+}
+
+/**
+ * Makes a new system: `fill` fills a directory beside the place, which is put there when it is complete. So there is all
+ * of it or nothing; what an earlier one left that was killed is removed. Returns the absolute path. Throws
+ * {@link InputError} where something is there.
+ */
+export const placeSystem = async (
+  output: string,
+  fill: (tree: string) => Promise<void>,
+  mode = 0o755,
+): Promise<string> => fillPlace(checkPlace(output, false), fill, mode)
+
+/** The same in place of a system that is there: at every moment there is the old one or the new one, as a whole. */
+export const replaceSystem = async (directory: string, fill: (tree: string) => Promise<void>): Promise<string> =>
+  fillPlace(takenPlace(directory), fill, 0o755)
+
+/** Removes a system. It goes out of sight at once, so that nobody finds a part of it. */
+export const removeSystem = async (path: string): Promise<void> => {
+  const workshop = new Workshop(takenPlace(path))
+  try {
+    renameSync(path, join(workshop.held, TREE))
+    await removeAsRoot(join(workshop.path, TREE))
+  } catch (error) {
+    throw error instanceof TareError ? error : fromNodeError(error, 'remove', path)
   } finally {
     workshop.abandon()
   }

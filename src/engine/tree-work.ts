@@ -5,6 +5,7 @@ import { fromNodeError } from '../linux/proc.ts'
 import type { ByteSource } from '../image/tar/byte-reader.ts'
 import { TarReader } from '../image/tar/reader.ts'
 import { copyTree } from '../image/tree/copy.ts'
+import { renewIdentity } from '../image/tree/identity.ts'
 import { packTree } from '../image/tree/pack.ts'
 import { unpackTree } from '../image/tree/unpack.ts'
 import { boolean, Fields, oneOf, string } from '../oci/fields.ts'
@@ -14,6 +15,8 @@ export type TreeWork =
   | { readonly kind: 'pack'; readonly directory: string }
   | { readonly kind: 'unpack'; readonly directory: string; readonly devices: boolean; readonly layer: boolean }
   | { readonly kind: 'copy'; readonly directory: string; readonly to: string }
+  /** Takes from it what tells it from all others: the next boot makes that anew. */
+  | { readonly kind: 'renew'; readonly directory: string }
 
 /** Told of each thing that is left out: what, as a sentence without a full stop, and its path. */
 export type OnLeftOut = (what: string, path: string) => void
@@ -23,14 +26,14 @@ export interface TreeWorkOptions {
   readonly onLeftOut: OnLeftOut
 }
 
-const KINDS = ['pack', 'unpack', 'copy'] as const
+const KINDS = ['pack', 'unpack', 'copy', 'renew'] as const
 
 /** What came as JSON. Throws {@link InputError}. */
 export const readTreeWork = (value: unknown): TreeWork => {
   const fields = new Fields(value, 'tree-work:')
   const kind = fields.required('kind', oneOf(KINDS))
   const directory = fields.required('directory', string)
-  if (kind === 'pack') return { kind, directory }
+  if (kind === 'pack' || kind === 'renew') return { kind, directory }
   if (kind === 'copy') return { kind, directory, to: fields.required('to', string) }
   return { kind, directory, devices: fields.required('devices', boolean), layer: fields.required('layer', boolean) }
 }
@@ -43,7 +46,7 @@ const open = (directory: string): number => {
   }
 }
 
-/** Does it in this process, which sees the ids of the system's files as they are in it. What it makes are the bytes of an archive. */
+/** Does it in this process, which sees the ids of the system's files as they are in it. What it makes are the bytes of an archive, or of a report. */
 export async function* doTreeWork(
   work: TreeWork,
   input: ByteSource | undefined,
@@ -69,11 +72,14 @@ export async function* doTreeWork(
       case 'copy': {
         const to = open(work.to)
         try {
-          await copyTree(directory, to, { signal, onLeftOut })
+          yield Buffer.from(JSON.stringify(await copyTree(directory, to, { signal, onLeftOut })))
+          return
         } finally {
           closeSync(to)
         }
       }
+      case 'renew':
+        renewIdentity(directory)
     }
   } finally {
     closeSync(directory)

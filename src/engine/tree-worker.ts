@@ -150,9 +150,11 @@ export const workOnTree = (
   return realm === undefined ? doTreeWork(work, input, options) : workElsewhere(work, realm, input, options)
 }
 
-/** To the end of it: for work that makes no archive. */
-export const finishWork = async (making: AsyncGenerator<Uint8Array, void, undefined>): Promise<void> => {
-  while ((await making.next()).done !== true);
+/** To the end of it, for work that makes no archive: what it reports. */
+export const finishWork = async (making: AsyncGenerator<Uint8Array, void, undefined>): Promise<string> => {
+  const pieces: Uint8Array[] = []
+  for await (const piece of making) pieces.push(piece)
+  return Buffer.concat(pieces).toString()
 }
 
 /**

@@ -11,6 +11,7 @@ export const FILESYSTEM_MAGIC = {
   cgroup: 0x27e0eb,
   cgroup2: 0x63677270,
   binfmt_misc: 0x42494e4d,
+  btrfs: 0x9123683e,
 } as const
 
 /** The file system, and the mount, that a file lies on. */

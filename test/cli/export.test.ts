@@ -286,6 +286,8 @@ test('killed in the middle it leaves nothing under the name, and the next one ti
   ended.stdin.on('error', () => undefined)
   ended.stdin.write(readFileSync(file).subarray(0, 600_000))
   while (!readdirSync(base).some((name) => name.startsWith('.out2.tare-'))) await sleep(20)
+  // By now it has read all, and waits for more.
+  await sleep(500)
   ended.kill('SIGTERM')
   assert.deepEqual(await once(ended, 'exit'), [143, null])
   assert.deepEqual(readdirSync(base).toSorted(), ['a.tar', 'box', 'out'])

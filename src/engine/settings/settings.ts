@@ -208,6 +208,13 @@ export const writeSettings = (directory: string, options: BootOptions): string =
   return path
 }
 
+/** Writes settings that were read elsewhere, for a machine that has none. Returns the file's path. */
+export const writeCopiedSettings = (directory: string, options: BootOptions): string => {
+  const path = settingsPath(directory)
+  replace(path, `${JSON.stringify(options, plain, 2)}\n`, 0o600)
+  return path
+}
+
 /** The JSON schema of the file, for editors (json-schema.org, draft 2020-12). */
 export const settingsSchema = (): Readonly<Record<string, unknown>> => {
   const { properties, ...rest } = BOOT_SHAPE.schema

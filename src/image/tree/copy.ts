@@ -24,7 +24,7 @@ export interface CopyTreeOptions {
   readonly onLeftOut: (what: string, path: string) => void
 }
 
-/** How many files got there in each way. */
+/** How many files got there in each way, of those that have anything in them. */
 export interface CopiedTree {
   readonly copied: number
   readonly cloned: number
@@ -118,7 +118,7 @@ class TreeCopy {
         const copy = { from, to, source: shown(path), target: shown(path), stats: fstatSync(from), signal }
         const cloned = details.size > 0 && cloneFile(copy)
         if (!cloned) await copyContent(copy)
-        this.counts[cloned ? 'cloned' : 'copied'] += 1
+        if (details.size > 0) this.counts[cloned ? 'cloned' : 'copied'] += 1
         this.#attributes(to, path, details, xattrsOf(fd, shown(path)))
       } finally {
         closeSync(to)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Stats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
 import {
   closeSync,
   constants,
@@ -64,16 +64,20 @@ const realOutput = (output: string): string => {
   }
 }
 
-/** Looks at what is where a root is to be. Throws {@link InputError} where it may not be put there. */
-export const checkPlace = (output: string, replace: boolean): Place => {
-  if (output === '') refuse('""', 'that is no path', 'Name a directory, which need not be there.')
-  const path = realOutput(output)
-  if (!existsSync(path)) return { path, state: 'absent' }
+const refuseMounted = (path: string): void => {
   const mounted = readMountinfo().find(
     ({ mountPoint }) => mountPoint === path || mountPoint.startsWith(path === '/' ? '/' : `${path}/`),
   )
   if (mounted !== undefined)
     refuse(path, `something is mounted at ${mounted.mountPoint}`, 'Unmount it first, or choose another place.')
+}
+
+/** Looks at what is where a root is to be. Throws {@link InputError} where it may not be put there. */
+export const checkPlace = (output: string, replace: boolean): Place => {
+  if (output === '') refuse('""', 'that is no path', 'Name a directory, which need not be there.')
+  const path = realOutput(output)
+  if (!existsSync(path)) return { path, state: 'absent' }
+  refuseMounted(path)
   const names = listNames(path)
   if (names.length === 0) return { path, state: 'empty' }
   if (!names.includes(MARK)) refuse(path, 'it is not empty', 'Choose a directory that is empty, or not there.')
@@ -83,6 +87,13 @@ export const checkPlace = (output: string, replace: boolean): Place => {
       'a root was built there before',
       'Say replace to have it replaced, with all that was put into it since.',
     )
+  return { path, state: 'ours' }
+}
+
+/** The place of a directory that is to be replaced, whatever is in it. Throws {@link InputError} where something is mounted there. */
+export const takenPlace = (output: string): Place => {
+  const path = realOutput(output)
+  refuseMounted(path)
   return { path, state: 'ours' }
 }
 
@@ -151,18 +162,25 @@ export class Workshop {
 
   /** Puts a directory that is in the workshop where the root is to be, at once and as a whole; the rest is removed. */
   finishPart(name: string): void {
+    this.putPart(name)
+    this.abandon()
+  }
+
+  /** As {@link finishPart}, but what was there before, which is in the workshop then, is left to be removed. */
+  putPart(name: string): void {
     const { path } = this.#place
     const part = openDirectory(`${this.held}/${name}`)
     if (part === undefined) throw new TareError({ operation: 'build', target: path, errno: ERRNO['ENOENT'] })
     try {
       // What was built by the workshop's path was built in another one, if that leads elsewhere.
       this.#check(this.path)
+      const before = fstatSync(part, { bigint: true })
       this.#put(this.#fd, name)
       this.#check(path, part)
+      keepTimes(part, before)
     } finally {
       closeSync(part)
     }
-    this.abandon()
   }
 
   /** Puts the root where it is to be, at once and as a whole. */
@@ -209,6 +227,22 @@ export class Workshop {
     if (this.#open) closeSync(this.#fd)
     this.#open = false
   }
+}
+
+/** Some file systems take a directory for changed when it gets another parent (xfs). */
+const keepTimes = (fd: number, { atimeNs, mtimeNs }: BigIntStats): void => {
+  if (fstatSync(fd, { bigint: true }).mtimeNs === mtimeNs) return
+  const second = 1_000_000_000n
+  const times = BigInt64Array.from([atimeNs, mtimeNs].flatMap((time) => [time / second, time % second]))
+  const result = trySyscall('utimensat', fd, null, times, 0)
+  // Of another id of an ordinary user's: it stays as it is.
+  if (result < 0 && -result !== ERRNO['EPERM'])
+    throw new TareError({
+      operation: 'set the times of',
+      target: `descriptor ${fd}`,
+      syscall: 'utimensat',
+      errno: -result,
+    })
 }
 
 /** Undefined where somebody took it for a stale one in between. */

@@ -1,0 +1,48 @@
+import { cloneSystem, findMachine, formatDuration } from '../index.ts'
+import type { Command } from './command.ts'
+import { command } from './command.ts'
+import { copyMethodText } from './copy-text.ts'
+import { EXIT_STATUS } from './exit-status.ts'
+import { jsonText } from './json.ts'
+import { machineOutput } from './machine-output.ts'
+import { printable } from './text.ts'
+import { untilSignal } from './until-signal.ts'
+
+export const clone: Command = command({
+  usage: ['[OPTION]... MACHINE DIR', '[OPTION]... --name=NAME MACHINE'],
+  description:
+    'Makes DIR a machine like another one: its system, and its settings but the host name. The machine must be switched off. The new one makes itself a machine id when it is first booted; keys that its services have made for themselves, such as those of an SSH server, are those of the other one until you have them made anew.\n\n' +
+    'On btrfs a subvolume becomes a snapshot, at once; elsewhere the files share their blocks with those of the other machine where the file system can (btrfs, xfs), or are copied, with all that they have. There is all of it or nothing.',
+  options: [
+    { long: 'name', argument: 'NAME', description: 'Makes a machine of this name, instead of DIR.' },
+    { long: 'quiet', short: 'q', description: 'Prints nothing if all goes well.' },
+    { long: 'json', description: 'Prints JSON: { path, method, warnings }.' },
+  ],
+  operands: [{ name: 'MACHINE' }, { name: 'DIR', optional: true }],
+  examples: [
+    { description: 'one more like it', command: 'tare clone ./box ./other' },
+    { description: 'a machine with a name, from another', command: 'tare clone --name web2 web' },
+  ],
+  exitStatus: [['128+N', 'Signal N ended it; nothing is left.']],
+  run: async ({ options, operands: [word = '', directory], terminal, name }) => {
+    const source = findMachine(word)
+    const output = machineOutput(name, directory, options.name)
+    const began = performance.now()
+    const wait = untilSignal()
+    try {
+      const made = await cloneSystem(source, { output, signal: wait.signal })
+      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
+      if (options.json === true) terminal.print(jsonText(made))
+      else if (options.quiet !== true) {
+        const took = formatDuration(Math.round((performance.now() - began) / 100) * 100)
+        terminal.print(`${printable(`made ${made.path} ${copyMethodText(made.method)} in ${took}`)}\n`)
+      }
+      return 0
+    } catch (error) {
+      if (wait.signal.aborted && error === wait.signal.reason) return wait.status() || EXIT_STATUS.failure
+      throw error
+    } finally {
+      wait.release()
+    }
+  },
+})
