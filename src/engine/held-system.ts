@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs'
 import { SystemTree } from '../rootfs/system-tree.ts'
 import { checkSystem } from './system.ts'
 import { holdSystem } from './system-lock.ts'
@@ -13,11 +14,11 @@ export const openHeldSystem = (directory: string): HeldSystem => {
   const tree = new SystemTree(directory)
   try {
     checkSystem(tree)
-    const release = holdSystem(directory, 'copy')
+    const held = holdSystem(directory, 'copy')
     return {
       tree,
       release: () => {
-        release()
+        closeSync(held)
         tree.close()
       },
     }

@@ -71,9 +71,3 @@ export const startHeld = async <R extends { readonly ended: Promise<unknown> }>(
     throw error
   }
 }
-
-/** Holds a system until what is returned is called. Throws {@link InputError} where others hold it. */
-export const holdSystem = (directory: string, use: SystemUse): (() => void) => {
-  const held = hold(directory, use)
-  return () => closeSync(held)
-}
