@@ -4,7 +4,8 @@ import { AT_SYMLINK_NOFOLLOW, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY
 import type { FileDetails } from '../../linux/file-details.ts'
 import { nameBytes } from '../../linux/file-details.ts'
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../linux/file-status.ts'
-import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../../linux/open-how.ts'
+import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from '../../linux/open-how.ts'
+import { tryOpenat2 } from '../../linux/openat2.ts'
 import { fromNodeError } from '../../linux/proc.ts'
 import { syscall, trySyscall } from '../../linux/syscall.ts'
 import { setXattr } from '../../linux/xattr.ts'
@@ -74,9 +75,10 @@ class TreeCopy {
 
   /** A file of the copy. Nobody else is in there, and it is made without a link on the way. */
   #open(path: string, flags: number): number {
-    const how = encodeOpenHow({ flags, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS })
-    const purpose = { operation: 'copy', target: shown(path) }
-    return syscall(purpose, 'openat2', this.#top, nameBytes(path === '' ? '.' : path), how, OPEN_HOW_SIZE)
+    const how = { flags, resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS }
+    const fd = tryOpenat2(nameBytes(path === '' ? '.' : path), how, this.#top)
+    if (fd < 0) throw this.#failed(path, 'openat2', -fd)
+    return fd
   }
 
   async #put(entry: TreeEntry): Promise<void> {

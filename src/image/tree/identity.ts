@@ -2,14 +2,12 @@ import { closeSync, ftruncateSync, fstatSync } from 'node:fs'
 import { ERRNO } from '../../linux/errno.ts'
 import { TareError } from '../../linux/error.ts'
 import { O_DIRECTORY, O_NONBLOCK, O_PATH, O_WRONLY } from '../../linux/fcntl.ts'
-import { nameBytes } from '../../linux/file-details.ts'
-import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
-import { trySyscall } from '../../linux/syscall.ts'
+import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
+import { tryOpenat2 } from '../../linux/openat2.ts'
 import { removeIn } from './remove.ts'
 
 const openWithin = (top: number, path: string, flags: number): number | undefined => {
-  const how = encodeOpenHow({ flags, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS })
-  const fd = trySyscall('openat2', top, nameBytes(path), how, OPEN_HOW_SIZE)
+  const fd = tryOpenat2(path, { flags, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }, top)
   if (fd >= 0) return fd
   // ENXIO: a fifo that nobody reads.
   if ([ERRNO['ENOENT'], ERRNO['ENOTDIR'], ERRNO['ELOOP'], ERRNO['ENXIO'], ERRNO['EISDIR']].includes(-fd))

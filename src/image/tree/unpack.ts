@@ -15,7 +15,8 @@ import type { FileDetails } from '../../linux/file-details.ts'
 import { fileDetails, nameBytes } from '../../linux/file-details.ts'
 import { S_IFBLK, S_IFCHR } from '../../linux/file-status.ts'
 import { fromNodeError } from '../../linux/proc.ts'
-import { encodeOpenHow, OPEN_HOW_SIZE, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
+import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
+import { tryOpenat2 } from '../../linux/openat2.ts'
 import { syscall, trySyscall } from '../../linux/syscall.ts'
 import { setXattr } from '../../linux/xattr.ts'
 import { pause } from '../../rootfs/build/pause.ts'
@@ -104,7 +105,7 @@ class Unpacker {
   /** Opens a directory of the tree, links on the way followed within it; undefined where there is none. */
   #find(path: string): number | undefined {
     const how = { flags: O_PATH | O_DIRECTORY, resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS }
-    const fd = trySyscall('openat2', this.#top, nameBytes(path === '' ? '.' : path), encodeOpenHow(how), OPEN_HOW_SIZE)
+    const fd = tryOpenat2(nameBytes(path === '' ? '.' : path), how, this.#top)
     if (fd >= 0) return fd
     if ([ERRNO['ENOENT'], ERRNO['ENOTDIR']].includes(-fd)) return undefined
     throw new TareError({ operation: 'open', target: shown(path), syscall: 'openat2', errno: -fd })
