@@ -19,6 +19,8 @@ interface BundleOptions {
   readonly cgroup: string
   /** Bytes. */
   readonly memory?: number
+  /** The program and its words; by default the static one. */
+  readonly args?: readonly string[]
 }
 
 /** Only what is changed here; the rest goes through as it is. */
@@ -32,7 +34,7 @@ interface Config {
  * A bundle with the configuration that the runtime itself proposes (`spec`), for the static program: no terminal, the
  * limits of the caller, and a cgroup with an absolute path.
  */
-export const makeBundle = (directory: string, { runtime, rootfs, cgroup, memory }: BundleOptions): string => {
+export const makeBundle = (directory: string, { runtime, rootfs, cgroup, memory, args = ['/true'] }: BundleOptions): string => {
   mkdirSync(directory, { recursive: true })
   const file = join(directory, 'config.json')
   if (!existsSync(file)) {
@@ -40,7 +42,7 @@ export const makeBundle = (directory: string, { runtime, rootfs, cgroup, memory 
     if (status !== 0) throw new Error(`${runtime} spec failed: ${stderr}`)
   }
   const config: Config = JSON.parse(readFileSync(file, 'utf8'))
-  config.process = { ...config.process, terminal: false, args: ['/true'], rlimits: [] }
+  config.process = { ...config.process, terminal: false, args, rlimits: [] }
   config.root = { path: rootfs, readonly: true }
   config.linux = {
     ...config.linux,

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { BOOTSTRAP_HOW, BOOT_HOW, measureBoot, measureBootstrap } from './boot.ts'
 import { CALLS_HOW, countCalls } from './calls.ts'
 import { CLOSURES_HOW, measureClosures } from './closures.ts'
 import { COMMANDS_HOW, measureCommands } from './commands.ts'
@@ -10,6 +11,7 @@ import type { Finding } from './document.ts'
 import { writeDocument } from './document.ts'
 import { describeMachine } from './machine.ts'
 import { MEMORY_HOW, measureMemory } from './memory.ts'
+import { OCI_HOW, measureOci } from './oci.ts'
 import { RATE_HOW, measureRate } from './rate.ts'
 import type { PartReport } from './report.ts'
 import { missed, plainTable } from './report.ts'
@@ -30,6 +32,9 @@ const PARTS: readonly Part[] = [
   { name: 'hold', title: 'The event loop', how: HOLD_HOW, measure: measureHold },
   { name: 'rate', title: 'Containers a second', how: RATE_HOW, measure: measureRate },
   { name: 'commands', title: 'Whole commands', how: COMMANDS_HOW, measure: measureCommands },
+  { name: 'oci', title: 'An OCI runtime', how: OCI_HOW, measure: measureOci },
+  { name: 'boot', title: 'A system from its start', how: BOOT_HOW, measure: measureBoot },
+  { name: 'bootstrap', title: 'A system from packages', how: BOOTSTRAP_HOW, measure: measureBootstrap },
   { name: 'views', title: 'Views of a full host', how: VIEWS_HOW, measure: measureViews },
   { name: 'calls', title: 'System calls', how: CALLS_HOW, measure: countCalls },
   { name: 'memory', title: 'Memory', how: MEMORY_HOW, measure: measureMemory },
