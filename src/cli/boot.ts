@@ -11,6 +11,7 @@ import type { OptionValues } from './options.ts'
 import { noteReach } from './network-notice.ts'
 import { NETWORK_OPTIONS } from './network-options.ts'
 import { parseVolume } from './run-mounts.ts'
+import { printable } from './text.ts'
 import { UsageError } from './usage-error.ts'
 import { wrongValue } from './wrong-value.ts'
 
@@ -192,7 +193,8 @@ export const boot: Command = command({
     try {
       for (;;) {
         machine = bootMachine(directory, asked)
-        const { program } = machine
+        const { program, warnings } = machine
+        for (const warning of warnings) terminal.warn(`tare: ${printable(warning)}`)
         if (program.address !== undefined) terminal.warn(`tare: its address is ${program.address}`)
         noteReach(program, terminal)
         const shown = console.show({

@@ -34,6 +34,8 @@ export interface ForegroundBootOptions extends BootOptions {
 export interface Machine {
   /** Its PID 1, and the console as its streams. Rejects if the system could not be started. */
   readonly program: Program
+  /** What whoever boots it is to know, in words: that nothing asks for a login on its console. */
+  readonly warnings: readonly string[]
   /** Resolves when nothing of it is left. Rejects as `program` does. */
   readonly ended: Promise<MachineEnd>
   /** Asks it to stop its services and switch off. False if it has ended. */
@@ -44,11 +46,15 @@ export interface Machine {
   kill(): boolean
 }
 
+type InOrder = 'power-off' | 'reboot'
+
 /** The kernel ends PID 1 of a pid namespace by these when it calls reboot(2). */
-const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
+const IN_ORDER: Readonly<Record<string, InOrder>> = { SIGINT: 'power-off', SIGHUP: 'reboot' }
+
+const endOf = ({ exitCode, signal = 'SIGKILL' }: Result, asked: InOrder | undefined): MachineEnd => {
   if (exitCode !== undefined) return { how: 'exit', exitCode }
-  if (signal === 'SIGINT') return { how: 'power-off' }
-  return signal === 'SIGHUP' ? { how: 'reboot' } : { how: 'killed', signal }
+  const how = IN_ORDER[signal]
+  return how === undefined ? { how: 'killed', signal } : { how: asked ?? how }
 }
 
 /**
@@ -68,10 +74,13 @@ const endOf = ({ exitCode, signal = 'SIGKILL' }: Result): MachineEnd => {
  */
 export const boot = (directory: string, { name, ...options }: ForegroundBootOptions = {}): Machine => {
   let kind: InitKind = 'other'
+  let asked: InOrder | undefined
+  let warnings: readonly string[] = []
   const program = new Program(() => {
     checkOptions(options, BOOT_OPTIONS)
     const resolved = withTree(directory, (tree) => resolveBoot(tree, options))
     kind = resolved.init.kind
+    warnings = resolved.warnings
     const plan = planContainer(resolved.spec, resolved.host)
     const stdio = makeTerminal()
     let address: string | undefined
@@ -90,9 +99,16 @@ export const boot = (directory: string, { name, ...options }: ForegroundBootOpti
   })
   return {
     program,
-    ended: program.then(endOf),
-    powerOff: () => program.kill(INIT_SIGNALS[kind].powerOff),
-    reboot: () => program.kill(INIT_SIGNALS[kind].reboot),
+    warnings,
+    ended: program.then((result) => endOf(result, asked)),
+    powerOff: () => {
+      asked = 'power-off'
+      return program.kill(INIT_SIGNALS[kind].powerOff)
+    },
+    reboot: () => {
+      asked = 'reboot'
+      return program.kill(INIT_SIGNALS[kind].reboot)
+    },
     kill: () => program.kill('SIGKILL'),
   }
 }

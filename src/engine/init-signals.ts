@@ -9,6 +9,10 @@ export const INIT_SIGNALS: Readonly<Record<InitKind, { readonly powerOff: number
   busybox: { powerOff: 12, reboot: 15 },
   // SIGTERM and SIGINT: openrc-init(8)
   openrc: { powerOff: 15, reboot: 2 },
-  // SIGPWR, power failing, and SIGINT, ctrl-alt-del: what the kernel itself sends (inittab(5))
+  // SIGINT, ctrl-alt-del, is the one way to shut these two down that needs no words (inittab(5), runit(8)). One of them
+  // boots anew then, and the other switches off: what was asked for counts.
+  runit: { powerOff: 2, reboot: 2 },
+  sysvinit: { powerOff: 2, reboot: 2 },
+  // SIGPWR, power failing, and SIGINT, ctrl-alt-del: what the kernel itself sends
   other: { powerOff: 30, reboot: 2 },
 }

@@ -4,6 +4,8 @@ import type { CgroupLayout } from '../linux/cgroup/layout.ts'
 import { cgroupParent } from '../linux/cgroup/parent.ts'
 import { delegableControllers } from '../linux/cgroup/delegate.ts'
 import { cgroupWrites } from '../linux/cgroup/writes.ts'
+import type { ConsoleLogin } from '../rootfs/console-login.ts'
+import { consoleLogin } from '../rootfs/console-login.ts'
 import type { Init } from '../rootfs/init.ts'
 import { findInit } from '../rootfs/init.ts'
 import type { SystemTree } from '../rootfs/system-tree.ts'
@@ -39,6 +41,8 @@ export interface ResolvedBoot {
   readonly spec: ContainerSpec
   readonly host: PlanHost
   readonly init: Init
+  /** What whoever boots it is to know, in words. */
+  readonly warnings: readonly string[]
 }
 
 /** Its machine id as a UUID: the one that it has, or a new one, which an init that knows of it keeps (machine-id(5)). */
@@ -57,12 +61,19 @@ const resolveCgroup = (layout: CgroupLayout, given: CgroupSpec | undefined): Cgr
   return { name: `${parent}/${cgroupLeaf(newName())}`, limits, delegated: delegableControllers(unified, parent) }
 }
 
+/** What whoever sits in front of its console would wait for in vain. */
+const warningsOf = (tree: SystemTree, login: ConsoleLogin): readonly string[] =>
+  login === 'none'
+    ? [`nothing in ${tree.path} asks for a login on the console: its init has a getty neither on console nor on tty1`]
+    : []
+
 /** Turns options into a system about to be booted. Throws {@link InputError}; nothing has happened then. */
 export const resolveBoot = (tree: SystemTree, options: BootOptions): ResolvedBoot => {
   const { init: program, arguments: words = [], env, console, ephemeral = false, mounts = [], capAdd = [] } = options
   const { init: _init, arguments: _arguments, console: _console, ephemeral: _ephemeral, ...shared } = options
   checkSystem(tree)
   const init = findInit(tree, program)
+  const login = consoleLogin(tree, init.kind)
   const own = options.uidMappings ?? options.gidMappings
   const { spec, host } = resolveContainer(
     [init.path, ...words],
@@ -85,13 +96,18 @@ export const resolveBoot = (tree: SystemTree, options: BootOptions): ResolvedBoo
   return {
     spec: {
       ...spec,
-      process: { ...spec.process, console: true },
+      process: { ...spec.process, console: { links: login === 'tty1' || login === 'unknown' ? ['tty1'] : [] } },
       cgroup: resolveCgroup(cgroups, spec.cgroup),
       writablePaths: spec.network !== 'host' ? ['/proc/sys/net'] : [],
-      // By this a journal tells one boot from another.
-      replacedFiles: [['/proc/sys/kernel/random/boot_id', `${randomUUID()}\n`]],
+      replacedFiles: [
+        // By this a journal tells one boot from another.
+        ['/proc/sys/kernel/random/boot_id', `${randomUUID()}\n`],
+        // Start scripts look here for words like `single`; those of the host are not meant for it.
+        ['/proc/cmdline', `${words.join(' ')}\n`],
+      ],
     },
     host: { ...host, cgroups },
     init,
+    warnings: warningsOf(tree, login),
   }
 }

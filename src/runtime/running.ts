@@ -144,7 +144,9 @@ export class Running implements RunningProgram {
     this.cgroup = parts.cgroup
     this.#parts = parts
     const { terminal, console } = this.spec.process
-    this.terminalReady = terminal ? this.#terminal.receive(parts.control, console) : Promise.resolve(undefined)
+    this.terminalReady = terminal
+      ? this.#terminal.receive(parts.control, console !== undefined)
+      : Promise.resolve(undefined)
     this.ended = this.#end()
   }
 

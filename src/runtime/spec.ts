@@ -109,9 +109,9 @@ export interface ProcessSpec {
   readonly size?: { readonly columns: number; readonly rows: number } | undefined
   /**
    * The terminal is the console of a machine: nobody's controlling terminal until a login makes it its own, and there
-   * also while no process has it open.
+   * also while no process has it open. `links`: other names in /dev by which it goes.
    */
-  readonly console?: boolean | undefined
+  readonly console?: { readonly links: readonly string[] } | undefined
   /** A PID 1 beside the program, which reaps orphans and passes signals on. */
   readonly init: boolean
   readonly seccomp?: SeccompSpec | undefined

@@ -15,6 +15,7 @@ import { identify } from './process-identity.ts'
 import { tellsState } from './tells-state.ts'
 
 const SIGHUP = 1
+const SIGINT = 2
 /** At least what PID 1 says of the program's end (native/plan.h, struct ended). */
 const ROOM = 1024
 
@@ -25,8 +26,13 @@ const readEnd = (): WaitStatus | undefined => {
   return length < 4 ? undefined : decodeWaitStatus(bytes.readUInt32LE(0))
 }
 
-/** What the kernel ends PID 1 of a pid namespace by when that calls reboot(2) to boot anew. */
-const wantsReboot = (end: WaitStatus | undefined): boolean => end?.kind === 'killed' && end.signal === SIGHUP
+/**
+ * The kernel ends PID 1 of a pid namespace by SIGHUP when that calls reboot(2) to boot anew, and by SIGINT to switch off.
+ * Of what was asked for, an init like runit knows the one only.
+ */
+const wantsReboot = (end: WaitStatus | undefined, { asked }: MachineRecord): boolean =>
+  end?.kind === 'killed' &&
+  (end.signal === SIGHUP ? asked !== 'power-off' : end.signal === SIGINT && asked === 'reboot')
 
 /** Unless it was asked to power off meanwhile: whoever asked waits for that. */
 const replaceRecord = (directory: string, record: MachineRecord): boolean =>
@@ -79,7 +85,7 @@ export const machineEnded = async (name: string): Promise<void> => {
     })
   const end = readEnd()
   await endMachine(record)
-  if (!wantsReboot(end) || record.asked === 'power-off') {
+  if (!wantsReboot(end, record)) {
     forgetMachine(directory, record)
     return
   }

@@ -98,6 +98,18 @@ const planInit = (context: PlanContext): void => {
   stage.place(program)
 }
 
+const planSession = ({ stage }: PlanContext): void =>
+  stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
+
+/**
+ * The init of a machine is in the session of the process outside, and leads a group: so it can't lead a session either
+ * (setsid(2)), and never takes the console as its controlling terminal, whatever it does. The kernel's own /dev/console
+ * is nobody's, and inits open it, or ask for it, in that belief; and from another session no login could take it back,
+ * since that takes CAP_SYS_ADMIN of the first user namespace (TIOCSCTTY, ioctl_tty(2)).
+ */
+const planGroup = ({ stage }: PlanContext): void =>
+  stage.call({ what: 'begin a process group', why: 'the console is to be the terminal of a login' }, 'setpgid', [0, 0])
+
 /** Like fork(2), with the child as PID 1 of a pid namespace in this one. */
 const NEW_PID = named(CLONE_NEWPID | 17, 'CLONE_NEWPID|SIGCHLD')
 
@@ -112,6 +124,7 @@ export const planOuterInit = (context: PlanContext): void => {
   const parent = stage.label()
   const inside = stage.label()
   const child = stage.register('container')
+  if (context.spec.process.console !== undefined) planSession(context)
   const why = 'the program is to be PID 1; outside of its pid namespace this process stays, so that all ends with it'
   stage.clone({ what: 'clone the container', why }, 'clone', [NEW_PID, 0, 0, 0, 0], child, parent)
   stage.jump({ what: 'go on as the container' }, inside)
@@ -258,9 +271,10 @@ export const planProgram = (context: PlanContext, init: boolean): void => {
   }
   if (init) planInit(context)
   unblockSignals(stage)
-  stage.call({ what: 'begin a session', why: "the caller's terminal is not the container's" }, 'setsid', [])
+  if (spec.process.console === undefined) planSession(context)
+  else planGroup(context)
   if (spec.process.newKeyring) planKeyring(context)
-  if (spec.process.terminal && spec.process.console !== true)
+  if (spec.process.terminal && spec.process.console === undefined)
     stage.call({ what: 'take the terminal', why: 'as the controlling terminal of the session' }, 'ioctl', [
       0,
       TIOCSCTTY,

@@ -5,6 +5,7 @@ import type { Named, Register } from '../../plan/step.ts'
 import { named } from '../../plan/step.ts'
 import type { PlanContext } from './context.ts'
 import { CONTROL } from './context.ts'
+import { makeEntry } from './entries.ts'
 import { attachBelow } from './mounts.ts'
 
 const OPEN = named(0o2000402, 'O_RDWR|O_NOCTTY|O_CLOEXEC')
@@ -82,7 +83,7 @@ export const planTerminal = (
 
 /** /dev/console is the terminal too, as systemd's container interface has it. */
 export const planConsole = (context: PlanContext, dev: Register, side: Register): void => {
-  const { stage } = context
+  const { stage, spec } = context
   stage.mechanism('chroot')
   stage.call({ what: 'make /dev/console to mount on' }, 'mknodat', [
     dev,
@@ -96,6 +97,8 @@ export const planConsole = (context: PlanContext, dev: Register, side: Register)
     named(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH, 'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH'),
   ])
   attachBelow(context, tree, dev, 'console', 'mount it at /dev/console')
+  for (const path of spec.process.console?.links ?? [])
+    makeEntry(context, dev, { kind: 'link', path, target: 'console' })
   stage.release(tree)
   stage.release(side)
 }
