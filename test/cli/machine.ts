@@ -51,7 +51,7 @@ const write = (root: string, files: Readonly<Record<string, string>>): void => {
 export const makeSystemd = async (hostname: string, more: readonly string[] = []): Promise<string> => {
   const output = join(makeDirectory(), 'box')
   const programs =
-    'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep tr ls stty tty sleep'
+    'systemctl journalctl systemd-tmpfiles systemd-sysusers dbus-daemon agetty login sulogin mount umount bash sh cat grep tr ls stty tty sleep true touch'
   const include = ['/lib/systemd', '/usr/share/dbus-1', '/sbin/init', '/sbin/poweroff']
   const security = existsSync(DEBIAN_SECURITY) ? [DEBIAN_SECURITY] : []
   const needed = closure([SYSTEMD, ...programs.split(' '), ...more], {
@@ -74,10 +74,14 @@ export const makeSystemd = async (hostname: string, more: readonly string[] = []
     'etc/hostname': `${hostname}\n`,
     'etc/machine-id': '',
     'etc/os-release': 'ID=tare-test\nPRETTY_NAME="A small system"\n',
+    'etc/systemd/system/stop.service': `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/touch /root/stopped-in-order\n`,
     'root/.bashrc': "PS1='> '\n",
     'root/.profile': "PS1='> '\n",
   })
   chmodSync(join(output, 'etc/shadow'), 0o600)
+  const wants = join(output, 'etc/systemd/system/multi-user.target.wants')
+  mkdirSync(wants, { recursive: true })
+  symlinkSync('../stop.service', join(wants, 'stop.service'))
   return output
 }
 

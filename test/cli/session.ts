@@ -71,6 +71,16 @@ export class Session {
     throw new Error(`${String(pattern)} is not to be seen in ${JSON.stringify(this.#text)}`)
   }
 
+  /** Its exit status, once it has ended by itself; fails if it takes longer than `limit` ms. */
+  async end(limit = 30_000): Promise<number | string | null> {
+    const late = Symbol('late')
+    const timer = new AbortController()
+    const status = await Promise.race([this.status, sleep(limit, late, { signal: timer.signal })])
+    timer.abort()
+    if (typeof status === 'symbol') throw new Error(`it does not end; seen since: ${JSON.stringify(this.#text)}`)
+    return status
+  }
+
   get raw(): boolean {
     return (getTermios(this.peer).lflag & ICANON) === 0
   }

@@ -37,6 +37,9 @@ const isWithin = (subject: Subject, directory: number, root: FileStatus): boolea
   }
 }
 
+/** What the kernel hands out without a file: these lead nowhere. Only the kernel gives links without a slash. */
+const HARMLESS = /^anon_inode:(?:inotify|\[(?:eventfd|eventpoll|signalfd|timerfd)\])$/
+
 /** What a descriptor is if it leads out; `unknown` where that can't be seen, undefined for one that leads nowhere. */
 type Lead = 'a disk' | 'another namespace' | 'a directory outside of its root' | 'unknown' | undefined
 
@@ -114,7 +117,7 @@ export const auditDescriptors = (subject: Subject): readonly Finding[] => {
   const unseen: string[] = []
   for (const link of links) {
     const what = lead(subject, link, root, nsfs)
-    if (what === undefined) continue
+    if (what === undefined || (what === 'unknown' && HARMLESS.test(subject.files.link(link) ?? ''))) continue
     if (what === 'unknown') {
       unseen.push(link)
       continue

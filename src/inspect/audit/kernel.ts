@@ -104,6 +104,18 @@ const auditControls = (subject: Subject, findings: Findings): void => {
   }
 }
 
+/** Files by which a limit of version 2 is set. The group at the top of its view is where those stand that hold it. */
+const LIMITS = ['cgroup.max.depth', 'cgroup.max.descendants', 'cpu.max', 'cpuset.cpus', 'io.max', 'memory.high', 'memory.max', 'memory.swap.max', 'pids.max'] // prettier-ignore
+
+/** Whether a group was handed over to be divided, and what limits it stays with whoever did. */
+const isDelegated = (subject: Subject, { type, mountPoint }: MountInfo): boolean =>
+  type === 'cgroup2' &&
+  subject.namespaces.cgroup?.shared === false &&
+  LIMITS.every((name) => {
+    const file = `${mountPoint.replace(/\/$/, '')}/${name}`
+    return lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) !== true && !isOutOfReach(subject, file)
+  })
+
 const auditCgroups = (subject: Subject, findings: Findings): void => {
   const mounted = subject.mounts.filter(
     (mount) => (mount.type === 'cgroup' || mount.type === 'cgroup2') && !isReadOnly(mount),
@@ -131,6 +143,11 @@ const auditCgroups = (subject: Subject, findings: Findings): void => {
       why: 'The kernel starts the program named there as root of the host when a group empties (CVE-2022-0492).',
       remedy: 'Mount control groups read-only, with a cgroup namespace: tare run, docker --cgroupns=private.',
     })
+  const open = writable.filter((mount) => !isDelegated(subject, mount))
+  if (open.length === 0) {
+    findings.holds('cgroup-files', `it may divide its control group, and not lift what limits that: ${places}`)
+    return
+  }
   findings.partial('cgroup-files', `control groups can be written to: ${places}`, {
     severity: 'weakness',
     why: 'It can lift limits that are set there, and move into groups without.',

@@ -1,5 +1,5 @@
 import type { CapabilitySet } from '../../linux/capability.ts'
-import { capabilityNames } from '../../linux/capability.ts'
+import { capabilityNames, hasCapability } from '../../linux/capability.ts'
 import type { CgroupLayout } from '../../linux/cgroup/layout.ts'
 import type { IdMapping } from '../../linux/idmap.ts'
 import { parseIdMap } from '../../linux/idmap.ts'
@@ -12,7 +12,7 @@ import { deviceNodes } from './device-nodes.ts'
 import type { EffectiveLimit } from './effective-limits.ts'
 import { effectiveLimits } from './effective-limits.ts'
 import type { Wall } from './finding.ts'
-import { isBelow, isPrompt, lookAt } from './reach.ts'
+import { isBelow, isOutOfReach, isPrompt, lookAt } from './reach.ts'
 import type { Subject } from './subject.ts'
 
 /** One thing that a container of Tare's was promised, and what was found in its place. */
@@ -126,6 +126,14 @@ const root = (subject: Subject, { readOnlyRoot }: Promised): readonly PromiseChe
 /** What Tare mounts in each container. */
 const ALWAYS = ['/', '/proc', '/sys', '/dev', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev/console'] as const
 
+/** Whether what a mount shows is a part of what another one does. */
+const shows = (outer: MountInfo, inner: MountInfo): boolean =>
+  outer.major === inner.major && outer.minor === inner.minor && isBelow(inner.root, outer.root)
+
+/** Whether it may mount what is in its reach, in a user namespace of its own: the init of a system does. */
+const mayMount = ({ permitted, namespaces: own }: Promised): boolean =>
+  own.includes('user') && hasCapability(BigInt(`0x${permitted}`), 'CAP_SYS_ADMIN')
+
 /** Mounts that are none of those that were promised. */
 const strangers = (subject: Subject, promised: Promised): PromiseCheck => {
   const places = new Set<string>([
@@ -136,14 +144,20 @@ const strangers = (subject: Subject, promised: Promised): PromiseCheck => {
     ...promised.readOnly,
   ])
   const whole = ['/sys', ...promised.mounts.filter(({ recursive }) => recursive).map(({ target }) => target)]
-  const found = subject.mounts
-    .map(({ mountPoint }) => mountPoint)
-    .filter((place) => !places.has(place) && !whole.some((directory) => isBelow(place, directory)))
+  const isGiven = ({ mountPoint }: MountInfo): boolean =>
+    places.has(mountPoint) || whole.some((directory) => isBelow(mountPoint, directory))
+  const given = subject.mounts.filter(isGiven)
+  const others = subject.mounts.filter((each) => !isGiven(each))
+  const own = mayMount(promised)
+  const isOwn = (mount: MountInfo): boolean =>
+    !subject.host.mounts.some(({ major, minor }) => major === mount.major && minor === mount.minor) ||
+    given.some((each) => shows(each, mount))
+  const found = others.filter((each) => !own || !isOwn(each)).map(({ mountPoint }) => mountPoint)
   const isRead = promised.mounts.every(({ target }) => mountAt(subject, target) !== undefined)
   return {
     wall: 'files',
-    promised: 'no other mounts',
-    found: found.length === 0 ? 'none' : found.join(', '),
+    promised: own ? 'no other mounts but its own' : 'no other mounts',
+    found: found.length > 0 ? found.join(', ') : others.length > 0 ? `${others.length} of its own` : 'none',
     kept: found.length === 0 ? true : isRead ? false : undefined,
   }
 }
@@ -165,11 +179,14 @@ const kernelPaths = (subject: Subject, paths: readonly string[], word: string, l
     return holds === undefined ? [] : [{ path, holds }]
   })
   const broken = there.filter(({ holds }) => !holds).map(({ path }) => path)
+  const unseen = paths.filter((path) => isOutOfReach(subject, path))
+  const kept = broken.length > 0 ? false : unseen.length > 0 ? undefined : true
+  const words = kept === true ? word : kept === false ? `not ${word}: ${broken.join(', ')}` : 'out of reach'
   return {
     wall: 'kernel',
-    promised: `${word}: ${there.map(({ path }) => path).join(', ')}`,
-    found: broken.length === 0 ? word : `not ${word}: ${broken.join(', ')}`,
-    kept: broken.length === 0,
+    promised: `${word}: ${[...there.map(({ path }) => path), ...unseen].join(', ')}`,
+    found: words,
+    kept,
   }
 }
 

@@ -74,13 +74,17 @@ const openKnown = (directory: number, path: string, how: Uint8Array): number => 
   return result
 }
 
-/** Part by part, each asked for where the directory above it is known to answer by itself. */
+/**
+ * Part by part, each asked for where the directory above it is known to answer by itself. Elsewhere what the kernel
+ * knows will do, as it does of mount points: what is mounted there may answer again.
+ */
 const openAsked = (viewer: Viewer, directory: number, path: string): number => {
   let at = directory
   try {
     for (const part of path.split('/').filter((each) => each !== '')) {
-      if (!isPrompt(viewer, at)) return EAGAIN
-      const next = trySyscall('openat2', at, part, ASKED, OPEN_HOW_SIZE)
+      const next = isPrompt(viewer, at)
+        ? trySyscall('openat2', at, part, ASKED, OPEN_HOW_SIZE)
+        : openKnown(at, part, KNOWN)
       if (next < 0) return next
       if (at !== directory) trySyscall('close', at)
       at = next
