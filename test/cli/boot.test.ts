@@ -1,62 +1,46 @@
 // `tare boot`. Needs root, for owners that are mapped, and a cgroup hierarchy of version 2.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { test } from 'node:test'
-import { getTermios, readCgroupLayout } from '../../src/linux/index.ts'
-import { NO_BUSYBOX, NO_SYSTEMD, PASSWORD, makeBusybox, makeSystemd } from './machine.ts'
-import { NO_TERMINAL, Session } from './session.ts'
-import { NO_CONTAINERS, isRoot, tare } from './tare.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getTermios } from '../../src/linux/index.ts'
+import {
+  NO_BUSYBOX,
+  NO_MACHINES,
+  NO_SYSTEMD,
+  groupsOf,
+  leave,
+  logIn,
+  makeBusybox,
+  makeSystemd,
+  startMachine,
+} from './machine.ts'
+import { Session } from './session.ts'
+import { isRoot, tare } from './tare.ts'
 
-const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
-const NEEDS =
-  NO_CONTAINERS ||
-  NO_TERMINAL ||
-  (isRoot ? false : 'needs root, to map owners') ||
-  (unified === undefined ? 'needs cgroup v2' : false)
+const NEEDS = NO_MACHINES || (isRoot ? false : 'needs root, to map owners')
 
-/** Control groups of this Tare's machines. */
-const groupsOf = (pid: number): readonly string[] => {
-  const parent = `${unified?.mountPoint ?? ''}/tare`
-  return existsSync(parent) ? readdirSync(parent).filter((name) => name.endsWith(`.${pid}`)) : []
+/** Waits until no process has its root there. */
+const nothingIn = async (box: string): Promise<void> => {
+  const isIn = (pid: string): boolean => {
+    try {
+      return readlinkSync(`/proc/${pid}/root`).startsWith(box)
+    } catch {
+      return false // it has ended
+    }
+  }
+  const pids = (): readonly string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isIn(name))
+  for (const late = performance.now() + 10_000; pids().length > 0; await sleep(20))
+    assert.ok(performance.now() < late, `still there: ${pids().join(' ')}`)
 }
-
-/** A machine, and a person in front of it; ended with the test, however that goes. */
-const start = (t: TestContext, args: readonly string[], size = { rows: 24, columns: 80 }): Session => {
-  const session = new Session(args, size)
-  let over = false
-  void session.status.finally(() => {
-    over = true
-  })
-  t.after(async () => {
-    if (!over) process.kill(session.pid, 'SIGKILL')
-    await session.status
-    session.close()
-  })
-  return session
-}
-
-const logIn = async (session: Session): Promise<void> => {
-  await session.see(/login: /)
-  session.type('root\r')
-  await session.see(/Password: /)
-  session.type(`${PASSWORD}\r`)
-  await session.see(/> /)
-}
-
-/**
- * In the shell's place: bash, where it is hung up between two looks for that, goes on waiting for a key, and systemd 90
- * seconds for bash.
- */
-const leave = (session: Session, command: string): void => session.type(`exec ${command}\r`)
 
 test(
   'systemd boots to "running", with a login, and a file is there after the next boot',
   { skip: NEEDS || NO_SYSTEMD, timeout: 60_000 },
   async (t) => {
     const box = await makeSystemd('smallbox')
-    const first = start(t, ['boot', box], { rows: 33, columns: 99 })
+    const first = startMachine(t, ['boot', box], { rows: 33, columns: 99 })
     const before = getTermios(first.peer)
     await first.see(/smallbox login: /)
     first.type('root\r')
@@ -78,11 +62,11 @@ test(
     first.type('sleep 100\r')
     await first.see(/sleep 100\r\n/)
     first.type('\x1a')
-    await first.see(/Stopped/)
+    await first.see(/Stopped +sleep 100\r\n> /)
     first.type('fg\r')
     await first.see(/sleep 100\r\n/)
     first.type('\x03')
-    await first.see(/> /)
+    await first.see(/\^C\r\n> /)
     assert.equal(groupsOf(first.pid).length, 1)
 
     const again = tare(['boot', box])
@@ -99,7 +83,7 @@ test(
     assert.match(id, /^[0-9a-f]{32}$/)
     assert.deepEqual(readdirSync(join(box, 'var/log/journal')), [id], 'its journal can be read from outside')
 
-    const second = start(t, ['boot', '--ephemeral', box])
+    const second = startMachine(t, ['boot', '--ephemeral', box])
     await logIn(second)
     second.type('sysctl() { echo $2 >/proc/sys/net/$1 && cat /proc/sys/net/$1; }; sysctl ipv4/ip_forward 1\r')
     await second.see(/\r\n1\r\n/)
@@ -123,7 +107,7 @@ test(
 
 test('a signal shuts systemd down in order', { skip: NEEDS || NO_SYSTEMD, timeout: 60_000 }, async (t) => {
   const box = await makeSystemd('stopbox')
-  const session = start(t, ['boot', box])
+  const session = startMachine(t, ['boot', box])
   await session.see(/login: /)
   process.kill(session.pid, 'SIGTERM')
   assert.equal(await session.end(), 0)
@@ -132,20 +116,24 @@ test('a signal shuts systemd down in order', { skip: NEEDS || NO_SYSTEMD, timeou
 
 test('busybox boots, and all ways to its end', { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 }, async (t) => {
   const tiny = makeBusybox()
-  const inOrder = start(t, ['boot', tiny])
+  const inOrder = startMachine(t, ['boot', tiny])
   await inOrder.see(/tiny login: /)
+  inOrder.type('root\r')
+  await inOrder.see(/Password: /)
+  inOrder.type('wrong\r')
+  await inOrder.see(/Login incorrect/)
   process.kill(inOrder.pid, 'SIGTERM')
   assert.equal(await inOrder.end(), 0)
   assert.ok(existsSync(join(tiny, 'root/stopped-in-order')))
 
-  const fromInside = start(t, ['boot', tiny])
+  const fromInside = startMachine(t, ['boot', tiny])
   await logIn(fromInside)
   fromInside.type('reboot\r')
   await logIn(fromInside)
   fromInside.type('poweroff\r')
   assert.equal(await fromInside.end(), 0)
 
-  const escaped = start(t, ['boot', tiny])
+  const escaped = startMachine(t, ['boot', tiny])
   await escaped.see(/tiny login: /)
   escaped.type('\x1d\x1d')
   escaped.type('no')
@@ -168,6 +156,72 @@ test(
     assert.ok(existsSync(join(tiny, 'root/stopped-in-order')))
   },
 )
+
+test(
+  'an audit takes what the init does for its own affair',
+  { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 },
+  async (t) => {
+    const tiny = makeBusybox()
+    const session = startMachine(t, ['boot', '-m', '64m', tiny])
+    await logIn(session)
+    session.type(
+      'mkdir /run/a; mount -t tmpfs none /run/a; mount --bind /root /tmp; mkdir /sys/fs/cgroup/part; echo do"ne"\r',
+    )
+    await session.see(/done\r\n/)
+    const childOf = (pid: number): number => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'ascii').trim())
+    const init = childOf(childOf(session.pid))
+    const { stdout } = tare(['audit', '-v', String(init)])
+    assert.match(stdout, /\nfiles +kept +no other mounts but its own +2 of its own\n/)
+    assert.doesNotMatch(stdout, / broken /)
+    assert.match(stdout, /it may divide its control group, and not lift what limits that: \/sys\/fs\/cgroup\n/)
+
+    // What it may write there itself isn't what holds it.
+    session.type('umount /proc/acpi; umount /tmp; umount /proc/sys; echo do"ne"\r')
+    await session.see(/done\r\n/)
+    assert.match(tare(['audit', String(init)]).stdout, /\nkernel +broken +read-only: .* +not read-only: \/proc\/sys\n/)
+  },
+)
+
+test('three at once, and each by itself', { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 }, async (t) => {
+  const sessions = [1, 2, 3].map(() => startMachine(t, ['boot', makeBusybox()]))
+  await Promise.all(sessions.map((session) => logIn(session)))
+  for (const session of sessions) {
+    session.type('poweroff\r')
+    assert.equal(await session.end(), 0)
+    assert.deepEqual(groupsOf(session.pid), [])
+  }
+})
+
+test(
+  'killed at any moment of a boot, tare takes all of it along, and it boots again',
+  { skip: NEEDS || NO_SYSTEMD, timeout: 120_000 },
+  async (t) => {
+    const box = await makeSystemd('killedbox')
+    for (const wait of [50, 150, 250, 350, 500, 700, 1000]) {
+      const session = startMachine(t, ['boot', box])
+      await sleep(wait)
+      process.kill(session.pid, 'SIGKILL')
+      assert.equal(await session.status, 'SIGKILL')
+      await nothingIn(box)
+    }
+    const session = startMachine(t, ['boot', box])
+    await logIn(session)
+    leave(session, 'poweroff')
+    assert.equal(await session.end(), 0)
+    assert.deepEqual(groupsOf(session.pid), [])
+  },
+)
+
+test('a system that asks for no login is said to', { skip: NEEDS || NO_BUSYBOX, timeout: 60_000 }, async (t) => {
+  const tiny = makeBusybox()
+  writeFileSync(join(tiny, 'etc/inittab'), '::once:/bin/true\n')
+  const session = startMachine(t, ['boot', tiny])
+  await session.see(/tare: nothing in .*tiny asks for a login on the console: /)
+  // A login on the first screen of a machine is one on the console.
+  const other = makeBusybox()
+  writeFileSync(join(other, 'etc/inittab'), 'tty1::respawn:/sbin/getty -L 0 tty1 vt220\n')
+  await logIn(startMachine(t, ['boot', other]))
+})
 
 test('what is no system is refused', { skip: NEEDS }, () => {
   const tiny = makeBusybox()

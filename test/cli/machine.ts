@@ -5,14 +5,19 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { after } from 'node:test'
 import { buildRoot, closure } from '../../src/index.ts'
+import { readCgroupLayout } from '../../src/linux/index.ts'
+import { NO_TERMINAL, Session } from './session.ts'
+import { NO_CONTAINERS } from './tare.ts'
 
 const SYSTEMD = '/lib/systemd/systemd'
 const BUSYBOX = '/bin/busybox'
@@ -91,7 +96,21 @@ export const makeBusybox = (): string => {
   for (const path of ['bin', 'sbin', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp', 'root'])
     mkdirSync(join(output, path), { recursive: true })
   copyFileSync(BUSYBOX, join(output, 'bin/busybox'))
-  for (const name of ['sh', 'true', 'login', 'cat', 'stty', 'tty', 'sleep', 'touch', 'ls', 'hostname'])
+  for (const name of [
+    'sh',
+    'true',
+    'login',
+    'cat',
+    'stty',
+    'tty',
+    'sleep',
+    'touch',
+    'ls',
+    'hostname',
+    'mount',
+    'umount',
+    'mkdir',
+  ])
     symlinkSync('busybox', join(output, 'bin', name))
   for (const name of ['init', 'getty', 'poweroff', 'reboot', 'halt'])
     symlinkSync('../bin/busybox', join(output, 'sbin', name))
@@ -105,3 +124,44 @@ export const makeBusybox = (): string => {
   chmodSync(join(output, 'etc/shadow'), 0o600)
   return output
 }
+
+const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
+/** Why there can be no machines here. For `test`'s option `skip`. */
+export const NO_MACHINES: string | false =
+  NO_CONTAINERS || NO_TERMINAL || (unified === undefined ? 'needs cgroup v2' : false)
+
+/** Control groups of this Tare's machines. */
+export const groupsOf = (pid: number): readonly string[] => {
+  const parent = `${unified?.mountPoint ?? ''}/tare`
+  return existsSync(parent) ? readdirSync(parent).filter((name) => name.endsWith(`.${pid}`)) : []
+}
+
+/** A machine, and a person in front of it; ended with the test, however that goes. */
+export const startMachine = (t: TestContext, args: readonly string[], size = { rows: 24, columns: 80 }): Session => {
+  const session = new Session(args, size)
+  let over = false
+  void session.status.finally(() => {
+    over = true
+  })
+  t.after(async () => {
+    if (!over) process.kill(session.pid, 'SIGKILL')
+    await session.status
+    session.close()
+  })
+  return session
+}
+
+/** Root's login. */
+export const logIn = async (session: Session, password: string = PASSWORD): Promise<void> => {
+  await session.see(/login: /)
+  session.type('root\r')
+  await session.see(/Password: /)
+  session.type(`${password}\r`)
+  await session.see(/> /)
+}
+
+/**
+ * In the shell's place: bash, where it is hung up between two looks for that, goes on waiting for a key, and systemd 90
+ * seconds for bash.
+ */
+export const leave = (session: Session, command: string): void => session.type(`exec ${command}\r`)

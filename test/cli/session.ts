@@ -12,6 +12,9 @@ const SETSID = '/usr/bin/setsid'
 /** Why there can be no {@link Session} here. For `test`'s option `skip`. */
 export const NO_TERMINAL: string | false = existsSync(SETSID) ? false : `needs ${SETSID}`
 
+/** How long something may take to be seen, in ms: a machine boots meanwhile, on a host that does other things too. */
+const PATIENCE = 30_000
+
 const ICANON = 0o2
 
 /** A program, `tare` by default, in a terminal of its own, and a person in front of it. */
@@ -60,7 +63,7 @@ export class Session {
 
   /** Waits until something is to be seen that wasn't before; forgets what was. */
   async see(pattern: RegExp): Promise<string> {
-    for (let round = 0; round < 400; round++) {
+    for (const late = performance.now() + PATIENCE; performance.now() < late;) {
       const match = pattern.exec(this.#text)
       if (match !== null) {
         this.#text = this.#text.slice(match.index + match[0].length)
@@ -72,7 +75,7 @@ export class Session {
   }
 
   /** Its exit status, once it has ended by itself; fails if it takes longer than `limit` ms. */
-  async end(limit = 30_000): Promise<number | string | null> {
+  async end(limit: number = PATIENCE): Promise<number | string | null> {
     const late = Symbol('late')
     const timer = new AbortController()
     const status = await Promise.race([this.status, sleep(limit, late, { signal: timer.signal })])

@@ -113,7 +113,9 @@ const isDelegated = (subject: Subject, { type, mountPoint }: MountInfo): boolean
   subject.namespaces.cgroup?.shared === false &&
   LIMITS.every((name) => {
     const file = `${mountPoint.replace(/\/$/, '')}/${name}`
-    return lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) !== true && !isOutOfReach(subject, file)
+    return (
+      lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) !== true && !isOutOfReach(subject, file)
+    )
   })
 
 const auditCgroups = (subject: Subject, findings: Findings): void => {

@@ -149,9 +149,9 @@ const strangers = (subject: Subject, promised: Promised): PromiseCheck => {
   const given = subject.mounts.filter(isGiven)
   const others = subject.mounts.filter((each) => !isGiven(each))
   const own = mayMount(promised)
-  const isOwn = (mount: MountInfo): boolean =>
-    !subject.host.mounts.some(({ major, minor }) => major === mount.major && minor === mount.minor) ||
-    given.some((each) => shows(each, mount))
+  const isOwn = (each: MountInfo): boolean =>
+    !subject.host.mounts.some(({ major, minor }) => major === each.major && minor === each.minor) ||
+    given.some((mounted) => shows(mounted, each))
   const found = others.filter((each) => !own || !isOwn(each)).map(({ mountPoint }) => mountPoint)
   const isRead = promised.mounts.every(({ target }) => mountAt(subject, target) !== undefined)
   return {
