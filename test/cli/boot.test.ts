@@ -173,7 +173,7 @@ test(
     const { stdout } = tare(['audit', '-v', String(init)])
     assert.match(stdout, /\nfiles +kept +no other mounts but its own +2 of its own\n/)
     assert.doesNotMatch(stdout, / broken /)
-    assert.match(stdout, /it may divide its control group, and not lift what limits that: \/sys\/fs\/cgroup\n/)
+    assert.match(stdout, /it may divide its control group, and not lift what limits that:\s+\/sys\/fs\/cgroup\n/)
 
     // What it may write there itself isn't what holds it.
     session.type('umount /proc/acpi; umount /tmp; umount /proc/sys; echo do"ne"\r')
