@@ -17,9 +17,9 @@ import {
   startMachine,
 } from './machine.ts'
 import { Session } from './session.ts'
-import { isRoot, tare } from './tare.ts'
+import { tare } from './tare.ts'
 
-const NEEDS = NO_MACHINES || (isRoot ? false : 'needs root, to map owners')
+const NEEDS = NO_MACHINES
 
 /** Waits until no process has its root there. */
 const nothingIn = async (box: string): Promise<void> => {

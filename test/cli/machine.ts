@@ -1,10 +1,14 @@
 // What the tests of `tare boot` share: systems small enough to be made for each of them, from this host's own programs.
+import type { Dirent } from 'node:fs'
 import {
+  accessSync,
   chmodSync,
+  constants,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   symlinkSync,
@@ -17,7 +21,7 @@ import { after } from 'node:test'
 import { buildRoot, closure } from '../../src/index.ts'
 import { readCgroupLayout } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NO_CONTAINERS } from './tare.ts'
+import { NO_CONTAINERS, isRoot } from './tare.ts'
 
 const SYSTEMD = '/lib/systemd/systemd'
 const BUSYBOX = '/bin/busybox'
@@ -126,14 +130,37 @@ export const makeBusybox = (): string => {
 }
 
 const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
+/** Whether a control group was handed over to this user, to make groups in. */
+const isDelegated = (): boolean => {
+  const own = /^0::(\/.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
+  if (unified === undefined || own === undefined) return false
+  try {
+    accessSync(join(unified.mountPoint, own, 'cgroup.procs'), constants.W_OK)
+    return true
+  } catch {
+    return false // it is somebody else's
+  }
+}
+
 /** Why there can be no machines here. For `test`'s option `skip`. */
 export const NO_MACHINES: string | false =
-  NO_CONTAINERS || NO_TERMINAL || (unified === undefined ? 'needs cgroup v2' : false)
+  NO_CONTAINERS ||
+  NO_TERMINAL ||
+  (unified === undefined ? 'needs cgroup v2' : false) ||
+  (isRoot || isDelegated() ? false : 'needs root, or a delegated control group (systemd-run --user -p Delegate=yes)')
 
 /** Control groups of this Tare's machines. */
 export const groupsOf = (pid: number): readonly string[] => {
-  const parent = `${unified?.mountPoint ?? ''}/tare`
-  return existsSync(parent) ? readdirSync(parent).filter((name) => name.endsWith(`.${pid}`)) : []
+  const directories = (directory: string): readonly Dirent[] => {
+    try {
+      return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    } catch {
+      return [] // removed meanwhile, or another user's
+    }
+  }
+  const below = (directory: string): readonly string[] =>
+    directories(directory).flatMap(({ name }) => (name.endsWith(`.${pid}`) ? [name] : below(join(directory, name))))
+  return unified === undefined ? [] : below(unified.mountPoint)
 }
 
 /** A machine, and a person in front of it; ended with the test, however that goes. */

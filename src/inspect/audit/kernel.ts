@@ -107,16 +107,20 @@ const auditControls = (subject: Subject, findings: Findings): void => {
 /** Files by which a limit of version 2 is set. The group at the top of its view is where those stand that hold it. */
 const LIMITS = ['cgroup.max.depth', 'cgroup.max.descendants', 'cpu.max', 'cpuset.cpus', 'io.max', 'memory.high', 'memory.max', 'memory.swap.max', 'pids.max'] // prettier-ignore
 
-/** Whether a group was handed over to be divided, and what limits it stays with whoever did. */
-const isDelegated = (subject: Subject, { type, mountPoint }: MountInfo): boolean =>
+/**
+ * Whether a group was handed over to be divided, and what limits it stays with whoever did: by who owns the files, or by
+ * the option nsdelegate, with which nobody writes them from within (cgroup-v2.rst, "Delegation").
+ */
+const isDelegated = (subject: Subject, { type, mountPoint, superOptions }: MountInfo): boolean =>
   type === 'cgroup2' &&
   subject.namespaces.cgroup?.shared === false &&
-  LIMITS.every((name) => {
-    const file = `${mountPoint.replace(/\/$/, '')}/${name}`
-    return (
-      lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) !== true && !isOutOfReach(subject, file)
-    )
-  })
+  (superOptions.includes('nsdelegate') ||
+    LIMITS.every((name) => {
+      const file = `${mountPoint.replace(/\/$/, '')}/${name}`
+      return (
+        lookAt(subject, file, (fd) => mayWrite(subject, knownFileStatus(fd))) !== true && !isOutOfReach(subject, file)
+      )
+    }))
 
 const auditCgroups = (subject: Subject, findings: Findings): void => {
   const mounted = subject.mounts.filter(
