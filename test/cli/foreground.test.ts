@@ -12,7 +12,9 @@ const PROGRAM = fileURLToPath(new URL('foreground-program.js', import.meta.url))
 const ECHO = 0o10
 const terminal = { skip: NO_TERMINAL, timeout: 60_000 }
 
-const start = ([program = '', ...args]: readonly string[]): Session => new Session(args, undefined, [program])
+/** In a terminal so wide that no shell breaks what is typed, wherever the checkout lies. */
+const start = ([program = '', ...args]: readonly string[]): Session =>
+  new Session(args, { rows: 24, columns: 400 }, [program])
 
 const foreground = (...command: readonly string[]): readonly string[] => [process.execPath, PROGRAM, ...command]
 
