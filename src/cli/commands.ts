@@ -114,6 +114,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     ],
   },
   {
+    name: 'exec',
+    summary: 'run a program in a machine that is running',
+    load: async () => (await import('./exec.ts')).exec,
+  },
+  {
+    name: 'attach',
+    summary: 'connect this terminal with the console of a machine in the background',
+    load: async () => (await import('./attach-machine.ts')).attachMachine,
+  },
+  {
+    name: 'logs',
+    summary: 'show what the console of a machine in the background has said',
+    load: async () => (await import('./logs.ts')).logs,
+  },
+  {
     name: 'poweroff',
     summary: 'have a machine stop its services and switch off',
     load: async () => (await import('./poweroff.ts')).poweroff,

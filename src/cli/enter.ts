@@ -200,6 +200,7 @@ export const enter: Command = command({
     'Runs a program in namespaces of others, and a shell if there is none: those of a process, or those that a FILE stands for, such as /proc/PID/ns/net or what it is mounted on. The options are those of nsenter(1). The process is held from the beginning, so that no other one of its number is ever entered.\n\n' +
     'To enter takes CAP_SYS_ADMIN in the user namespace that owns what is entered: root has it, and whoever made that user namespace, if it is entered too.\n\n' +
     'Those who are entered may be hostile. The program gets none of your descriptors but 0, 1 and 2, and with --root it is not left outside by its working directory. Where it shares their mounts, processes or users it gets of your environment PATH, HOME, USER, LOGNAME, SHELL, TZ and what terminals and languages need, unless --keep-env. Your terminal it has: what runs there can read what you type and, where /proc/sys/dev/tty/legacy_tiocsti is 1, type for you. Give it other streams, or use "tare run", if you don\'t trust it.\n\n' +
+    'A program in a machine that "tare boot" has booted is the matter of "tare exec": it joins its control group too, and gets no more power than its init has.\n\n' +
     'As in "tare unshare", tare stays beside the program, passes signals on, and ends as it did.',
   options: OPTIONS,
   operands: [

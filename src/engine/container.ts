@@ -20,7 +20,7 @@ import { rootPath } from './resolve-root.ts'
 import { resolveUser } from './resolve-user.ts'
 import { makeStdio, makeTerminal, openNothing } from './stdio.ts'
 
-const EXEC_OPTIONS: readonly string[] = ['workdir', 'env', 'user', 'groups', ...PROGRAM_OPTIONS]
+export const EXEC_OPTIONS: readonly string[] = ['workdir', 'env', 'user', 'groups', ...PROGRAM_OPTIONS]
 
 /** A running container in which programs come and go. It ends with its scope (`await using`), or by {@link stop}. */
 export class Container implements AsyncDisposable {

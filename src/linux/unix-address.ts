@@ -66,3 +66,13 @@ export const bindDatagrams = (path: string): number =>
     (socket) => withAddress(path, (address) => trySyscall('bind', socket, address, address.length)),
     'bind',
   )
+
+/** A connection with a socket of packets at a path; it doesn't block. Close it. */
+export const connectPackets = (path: string): number =>
+  open(
+    SOCK_SEQPACKET,
+    'connect with',
+    path,
+    (socket) => withAddress(path, (address) => trySyscall('connect', socket, address, address.length)),
+    'connect',
+  )

@@ -1,3 +1,4 @@
+import { binding } from '../linux/binding.ts'
 import type { Cgroup } from '../linux/cgroup/cgroup.ts'
 import { TareError } from '../linux/error.ts'
 import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../linux/fcntl.ts'
@@ -12,9 +13,9 @@ import { Control } from './control.ts'
 import { Descriptors } from './descriptors.ts'
 import type { PlanHost } from './plan/context.ts'
 import { planExec } from './plan/exec.ts'
-import type { Ended, Running, RunningProgram } from './running.ts'
+import type { Ended, RunningProgram } from './running.ts'
 import { TerminalSide, setupError } from './running.ts'
-import type { ProcessSpec } from './spec.ts'
+import type { ContainerSpec, ProcessSpec } from './spec.ts'
 import { finishStage, planDescriptor, startStage, stepTaken } from './stage.ts'
 
 const AT_FDCWD = -100
@@ -33,7 +34,7 @@ interface ExecParts {
 const oomKills = (cgroup: Cgroup | undefined): number => cgroup?.oomEvents()?.oomKill ?? 0
 
 /** One more program in a container. */
-class ExecRunning implements RunningProgram {
+export class ExecRunning implements RunningProgram {
   readonly pid: number
   readonly ended: Promise<Ended>
   readonly terminalReady: Promise<number | undefined>
@@ -61,6 +62,27 @@ class ExecRunning implements RunningProgram {
     return true
   }
 
+  /**
+   * Leaves it to itself as soon as it runs, if its spec lets it outlive this process: {@link ended} is never settled then.
+   * Rejects if it was never reached.
+   */
+  async leave(): Promise<void> {
+    const { pidfd, control, planFd } = this.#parts
+    const over = this.ended.then(
+      () => undefined,
+      () => undefined,
+    )
+    await Promise.race([whenEnded(control.fd), over])
+    // Where it has ended at once, or was never reached, that is said as ever.
+    if (!this.#open || control.report !== undefined || !binding.unwatch(pidfd)) {
+      await this.ended
+      return
+    }
+    this.#open = false
+    control.close()
+    for (const fd of [pidfd, planFd]) trySyscall('close', fd)
+  }
+
   async #end(): Promise<Ended> {
     const { pidfd, control, planFd, stage, cgroup } = this.#parts
     try {
@@ -76,6 +98,7 @@ class ExecRunning implements RunningProgram {
     } finally {
       this.#open = false
       this.#terminal.close()
+      binding.unwatch(control.fd)
       control.close()
       for (const fd of [pidfd, planFd]) trySyscall('close', fd)
     }
@@ -87,12 +110,23 @@ export interface ExecOptions {
   readonly host: PlanHost
 }
 
+/** What a program is let into. */
+export interface ExecContainer {
+  readonly spec: ContainerSpec
+  /** A process that is in all its namespaces, and a pidfd of it. */
+  readonly pid: number
+  readonly pidfd: number
+  readonly alive: boolean
+  /** The group that the program is to be in. */
+  readonly cgroup: Cgroup | undefined
+}
+
 /** Starts a program in a running container. Throws if it has ended, or if the kernel refuses to let it in. */
 export const execInContainer = async (
-  container: Running,
+  container: ExecContainer,
   process: ProcessSpec,
   { stdio, host }: ExecOptions,
-): Promise<RunningProgram> => {
+): Promise<ExecRunning> => {
   if (!container.alive)
     throw new TareError({ operation: 'run a program in the container', reason: 'it has ended', code: 'ERR_TARE_ENDED' })
   const descriptors = new Descriptors()

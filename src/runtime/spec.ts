@@ -112,6 +112,8 @@ export interface ProcessSpec {
    * also while no process has it open. `links`: other names in /dev by which it goes.
    */
   readonly console?: { readonly links: readonly string[] } | undefined
+  /** Whether it goes on when the process that has started it ends. */
+  readonly outlivesStarter?: boolean | undefined
   /** A PID 1 beside the program, which reaps orphans and passes signals on. */
   readonly init: boolean
   readonly seccomp?: SeccompSpec | undefined

@@ -1,16 +1,23 @@
+import type { Buffer } from 'node:buffer'
 import { binding } from '../../linux/binding.ts'
 import { TareError } from '../../linux/error.ts'
 import { sendPidfdSignal, whenEnded } from '../../linux/pidfd.ts'
 import { trySyscall } from '../../linux/syscall.ts'
 import { parseDuration } from '../../runtime/units.ts'
 import { INIT_SIGNALS } from '../init-signals.ts'
+import type { ExecOptions } from '../options.ts'
+import type { Program } from '../program.ts'
+import type { LogOptions } from './follow-log.ts'
+import { readLog } from './follow-log.ts'
 import { DEAF, listensTo } from './listening.ts'
 import { isKept } from './machine-cleanup.ts'
+import { MachineConsole } from './machine-console.ts'
 import { withMachinesLocked } from './machine-directory.ts'
+import { execDetachedInMachine, execInMachine } from './machine-exec.ts'
 import type { MachineInfo } from './machine-info.ts'
 import { describeMachine, initPid } from './machine-info.ts'
 import type { MachineRecord } from './machine-record.ts'
-import { readRecord, writeRecord } from './machine-record.ts'
+import { machineFile, readRecord, writeRecord } from './machine-record.ts'
 import type { ProcessIdentity } from './process-identity.ts'
 import { isRunning, openProcess } from './process-identity.ts'
 
@@ -143,6 +150,48 @@ export class RunningMachine {
       await sleep(LOOK)
     }
     throw failed(`it has not done so within ${within / 1000} s`, '"tare logs" shows what its console says.')
+  }
+
+  /**
+   * Runs a program in it, beside its init and behind the same walls, in a control group of its own within the machine's. The
+   * user is root, the directory `/`, unless given. A program that could not be started rejects, as {@link run}'s does.
+   */
+  exec(command: readonly string[], options: ExecOptions = {}): Program {
+    return execInMachine(() => this.#known('run a program in machine'), command, options)
+  }
+
+  /** Starts a program that stays when this process ends. Resolves with its id on this host when it runs. */
+  execDetached(command: readonly string[], options: ExecOptions = {}): Promise<number> {
+    return execDetachedInMachine(this.#known('run a program in machine'), command, options)
+  }
+
+  /** What its console has said: the last megabyte is kept. Throws for a machine in the foreground, which has no log. */
+  logs(options: LogOptions = {}): AsyncGenerator<Buffer, void, undefined> {
+    const { background } = this.#known('read the log of machine')
+    if (!background) throw this.#onTerminal('read the log of machine')
+    return readLog(machineFile(this.#directory, this.name, 'log'), options)
+  }
+
+  /** Connects with its console. Throws for a machine in the foreground: its console is where it was booted. */
+  attach(): MachineConsole {
+    const { background } = this.#known('attach to machine')
+    if (!background) throw this.#onTerminal('attach to machine')
+    return new MachineConsole(machineFile(this.#directory, this.name, 'console'))
+  }
+
+  #onTerminal(operation: string): TareError {
+    return new TareError({
+      operation,
+      target: this.name,
+      reason: 'its console is the terminal on which it was booted',
+      hint: `"tare exec -it ${this.name} sh" runs a shell in it.`,
+    })
+  }
+
+  #known(operation: string): MachineRecord {
+    const record = this.#now()
+    if (record === undefined) throw this.#ended(operation)
+    return record
   }
 
   #now(): MachineRecord | undefined {

@@ -264,7 +264,7 @@ export const planKeyring = ({ stage }: PlanContext): void => {
 export const planProgram = (context: PlanContext, init: boolean): void => {
   const { stage, spec } = context
   stage.mechanism('process')
-  dieWithParent(context)
+  if (spec.process.outlivesStarter !== true) dieWithParent(context)
   if (spec.process.args.length === 0) {
     planPause(context)
     return
