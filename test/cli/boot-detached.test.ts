@@ -145,7 +145,7 @@ test('a machine reboots under its name, from outside and from inside', { skip: N
 
   // As its own `reboot` does it: a signal to init, of which nobody outside knows.
   process.kill(find(name)?.pid ?? 0, 'SIGTERM')
-  for (let round = 0; find(name)?.boots !== 3; round++) {
+  for (let round = 0; recordOf(name)?.['boots'] !== 3 || recordOf(name)?.['started'] !== true; round++) {
     assert.ok(round < 100, 'it was booted again')
     await sleep(100)
   }

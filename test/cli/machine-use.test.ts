@@ -91,6 +91,8 @@ test('a program ends with tare, unless it is detached; and with the machine', { 
   const detached = tare(['exec', '-d', name, 'sleep', '1000'])
   assert.equal(detached.status, 0)
   const pid = Number(detached.stdout)
+  // Descriptors are closed at an exec before the new command line is there.
+  while (readFileSync(`/proc/${pid}/cmdline`, 'utf8') === '') await sleep(1)
   assert.equal(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), 'sleep\x001000\x00')
   const missing = tare(['exec', '-d', name, 'nothere'])
   assert.deepEqual([missing.status, missing.stdout], [127, ''])
