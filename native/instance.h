@@ -11,6 +11,7 @@
 
 struct child;
 struct poll;
+struct watch;
 
 /* How much memory of ended children is kept for those to come, rather than mapped and unmapped each time. */
 #define MAX_SPARE 8
@@ -30,7 +31,8 @@ struct instance {
     int quit;   /* eventfd that ends the thread */
     pthread_t thread;
     napi_threadsafe_function ready;
-    uint32_t watched;
+    struct watch *watches; /* what the thread waits for */
+    uint64_t last_watch;
 };
 
 static inline napi_value number(napi_env env, int64_t value) {

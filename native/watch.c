@@ -90,10 +90,13 @@ static void polls_stop(void *data) {
         poll_end(instance->polls);
 }
 
-/* Elsewhere (Bun has no such loop) one thread waits for all descriptors, however many containers there are. */
+/* Elsewhere (Bun has no such loop) one thread waits for all descriptors, however many containers there are. It knows
+ * them by number alone: one that is no longer watched may be among those that it has just been told of. */
 struct watch {
+    uint64_t id; /* never 0: that is the thread's own end */
     int fd;
     napi_ref callback;
+    struct watch *next;
 };
 
 static void *watch_main(void *data) {
@@ -102,27 +105,34 @@ static void *watch_main(void *data) {
         struct epoll_event events[64];
         int count = epoll_wait(instance->epoll, events, 64, -1);
         for (int i = 0; i < count; i++) {
-            if (!events[i].data.ptr)
+            if (!events[i].data.u64)
                 return NULL;
-            napi_call_threadsafe_function(instance->ready, events[i].data.ptr, napi_tsfn_nonblocking);
+            napi_call_threadsafe_function(instance->ready, (void *)(uintptr_t)events[i].data.u64, napi_tsfn_nonblocking);
         }
     }
 }
 
-static void watch_ready(napi_env env, napi_value unused, void *context, void *data) {
-    struct watch *watch = data;
-    struct instance *instance = context;
+/* Takes the watch at a place of the list out of it; its callback, which the caller is left with. */
+static napi_ref watch_end(napi_env env, struct instance *instance, struct watch **at) {
+    struct watch *watch = *at;
     napi_ref callback = watch->callback;
+    epoll_ctl(instance->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+    *at = watch->next;
+    free(watch);
+    if (!instance->watches)
+        napi_unref_threadsafe_function(env, instance->ready);
+    return callback;
+}
+
+static void watch_ready(napi_env env, napi_value unused, void *context, void *data) {
+    struct instance *instance = context;
     (void)unused;
-    if (!env) {
-        free(watch);
+    for (struct watch **at = &instance->watches; env && *at; at = &(*at)->next) {
+        if ((*at)->id != (uintptr_t)data)
+            continue;
+        watch_call(env, instance, watch_end(env, instance, at));
         return;
     }
-    epoll_ctl(instance->epoll, EPOLL_CTL_DEL, watch->fd, NULL);
-    free(watch);
-    if (--instance->watched == 0)
-        napi_unref_threadsafe_function(env, instance->ready);
-    watch_call(env, instance, callback);
 }
 
 static void watch_stop(void *data) {
@@ -133,13 +143,18 @@ static void watch_stop(void *data) {
     close(instance->quit);
     close(instance->epoll);
     instance->epoll = -1;
+    while (instance->watches) {
+        struct watch *watch = instance->watches;
+        instance->watches = watch->next;
+        free(watch);
+    }
 }
 
 static int watch_begin(napi_env env, struct instance *instance) {
     napi_value name;
     int error = 0;
     int epoll = epoll_create1(EPOLL_CLOEXEC), quit = eventfd(0, EFD_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = 0};
     if (epoll < 0 || quit < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, quit, &event) < 0)
         error = errno;
     napi_create_string_utf8(env, "tare", NAPI_AUTO_LENGTH, &name);
@@ -177,19 +192,20 @@ static int watch_add(napi_env env, struct instance *instance, int fd, napi_value
     struct watch *watch = malloc(sizeof *watch);
     if (!watch)
         return -ENOMEM;
+    watch->id = ++instance->last_watch;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = watch->id};
+    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        int error = errno;
+        free(watch);
+        return -error;
+    }
     watch->fd = fd;
     napi_create_reference(env, callback, 1, &watch->callback);
-    if (instance->watched++ == 0)
+    if (!instance->watches)
         napi_ref_threadsafe_function(env, instance->ready);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = watch};
-    if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
-        return 0;
-    int error = errno;
-    if (--instance->watched == 0)
-        napi_unref_threadsafe_function(env, instance->ready);
-    napi_delete_reference(env, watch->callback);
-    free(watch);
-    return -error;
+    watch->next = instance->watches;
+    instance->watches = watch;
+    return 0;
 }
 
 /* Once for each environment: how it is told of readiness. */
@@ -235,11 +251,19 @@ napi_value binding_unwatch(napi_env env, napi_callback_info info) {
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
     if (argc < 1 || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
         return type_error(env, "unwatch: takes a descriptor");
-    for (struct poll *poll = instance_of(env)->polls; poll; poll = poll->next) {
+    struct instance *instance = instance_of(env);
+    for (struct poll *poll = instance->polls; poll; poll = poll->next) {
         if (poll->fd != fd)
             continue;
         napi_delete_reference(env, poll->callback);
         poll_end(poll);
+        found = true;
+        break;
+    }
+    for (struct watch **at = &instance->watches; *at; at = &(*at)->next) {
+        if ((*at)->fd != fd)
+            continue;
+        napi_delete_reference(env, watch_end(env, instance, at));
         found = true;
         break;
     }

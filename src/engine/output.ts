@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer'
-import { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { binding } from '../linux/binding.ts'
@@ -9,6 +8,7 @@ import { O_NONBLOCK, O_RDONLY } from '../linux/fcntl.ts'
 import { syscall, trySyscall } from '../linux/syscall.ts'
 import type { Collected } from './collect.ts'
 import { Collector, collect } from './collect.ts'
+import { PipeReader } from './pipe-reader.ts'
 
 const F_SETFL = 4
 /** How long a program may take, in milliseconds, before its output is read while it runs. */
@@ -63,7 +63,7 @@ export class PipeOutput implements Output {
     if (this.#stream !== undefined) return this.#stream
     if (this.#collector === undefined) {
       this.#open = false
-      this.#stream = new Socket({ fd: this.#fd, readable: true, writable: false })
+      this.#stream = new PipeReader(this.#fd)
     } else {
       this.#tap = new PassThrough()
       this.#stream = this.#tap

@@ -43,10 +43,15 @@ const terminated = (name: Buffer): Buffer => Buffer.concat([name, NUL])
 
 const magicPath = (fd: number, name: Buffer): Buffer => Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name, NUL])
 
-/** What is in a directory that is held: nothing if it has been removed meanwhile. */
-const entriesOf = (fd: number, path: string): readonly Dirent<Buffer>[] | TareError => {
+/**
+ * What is in a directory that is held: nothing if it has been removed meanwhile. A letter of a name stands for a byte:
+ * as buffers, Bun gives names without types.
+ */
+const entriesOf = (fd: number, path: string): readonly Dirent[] | TareError => {
   try {
-    return readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })
+    const entries = readdirSync(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'latin1' })
+    // Node sorts them, Bun doesn't.
+    return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   } catch (error) {
     const worded = fromNodeError(error, READ, path)
     return worded.errno === ENOENT ? [] : worded
@@ -73,8 +78,9 @@ class Walk {
       if (entries instanceof TareError) yield { path, error: entries }
       else
         for (const entry of entries) {
-          if (entry.isDirectory()) yield* this.#below(fd, entry.name, path)
-          else if (entry.isFile()) yield* this.#file(fd, entry.name, path)
+          const name = Buffer.from(entry.name, 'latin1')
+          if (entry.isDirectory()) yield* this.#below(fd, name, path)
+          else if (entry.isFile()) yield* this.#file(fd, name, path)
         }
     } finally {
       closeSync(fd)

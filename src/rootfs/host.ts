@@ -33,7 +33,7 @@ export const hostRoot = ({ kept, size, privileged }: HostRootOptions): Rootfs =>
   const mounted = readMountinfo().map(({ mountPoint }) => mountPoint)
   const entries: Entry[] = OWN.map((path) => ({ kind: 'directory', path, mode: path === 'tmp' ? 0o1777 : 0o755 }))
   const mounts: Mount[] = []
-  for (const name of readdirSync('/')) {
+  for (const name of readdirSync('/').toSorted()) {
     if (OWN.some((own) => own === name)) continue
     const path = `/${name}`
     const stats = lstatSync(path)

@@ -89,7 +89,7 @@ test('what can not be shown here is skipped aloud', demo, () => {
 test('blocks where the locale has them, else ASCII alone', demo, () => {
   const drawn = (LC_ALL: string): string =>
     tare(['cgroup', 'demo', '--quick', '--only=pids'], { env: { LC_ALL } }).stdout
-  assert.match(drawn('C.UTF-8'), /┤ +[^\n]*█[^]*└─+┴─+\n +no limit +pids=16\n/)
+  assert.match(drawn('C.UTF-8'), /┤[^\n]*█[^]*└─+┴─+\n +no limit +pids=16\n/)
   assert.match(drawn('C'), /^[\n\x20-\x7e]*#[\n\x20-\x7e]*\+-+\+-+\n +no limit +pids=16\n[\n\x20-\x7e]*$/)
 })
 

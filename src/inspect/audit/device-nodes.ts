@@ -38,7 +38,7 @@ const namesIn = (subject: Subject, directory: number): readonly string[] | undef
   const fd = trySyscall('openat', directory, '.', O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
   if (fd < 0) return undefined
   try {
-    return readdirSync(`/proc/self/fd/${fd}`)
+    return readdirSync(`/proc/self/fd/${fd}`).toSorted()
   } finally {
     trySyscall('close', fd)
   }

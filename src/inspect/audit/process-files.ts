@@ -102,7 +102,7 @@ export class ProcessFiles implements Disposable {
   /** The names in a directory (`fd`); undefined where it may not be read. */
   list(directory: string): readonly string[] | undefined {
     try {
-      return readdirSync(`/proc/self/fd/${this.#directory}/${directory}`)
+      return readdirSync(`/proc/self/fd/${this.#directory}/${directory}`).toSorted()
     } catch {
       return undefined // not ours to read, or the process has ended, which the caller sees to
     }

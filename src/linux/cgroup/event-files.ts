@@ -22,7 +22,9 @@ const compareEvents = (file: string, before: Counters, now: Counters): readonly 
 
 /** `memory.events` and the like. The `.local` ones say the same of the group without those below it. */
 const eventFiles = (directory: string): readonly string[] =>
-  readdirSync(directory).filter((name) => name.endsWith('.events'))
+  readdirSync(directory)
+    .filter((name) => name.endsWith('.events'))
+    .toSorted()
 
 /**
  * The files of version 2 that count events, each of which the kernel says has changed (kernfs_notify), as inotify(7)

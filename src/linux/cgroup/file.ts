@@ -68,6 +68,7 @@ export const childGroups = (directory: string): readonly string[] => {
     return readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => `${directory}/${entry.name}`)
+      .toSorted()
   } catch {
     return [] // it went between the two calls
   }

@@ -17,7 +17,7 @@ export const hugetlbPageSizeName = (kilobytes: number): string => {
 export const hugetlbPageSizes = (): readonly string[] => {
   let names: readonly string[]
   try {
-    names = readdirSync('/sys/kernel/mm/hugepages')
+    names = readdirSync('/sys/kernel/mm/hugepages').toSorted()
   } catch {
     return []
   }

@@ -23,10 +23,11 @@ const unlessGone = <T>(call: () => T): T | undefined => {
   }
 }
 
+/** A letter of a name that is listed stands for a byte: as buffers, Bun gives names without types. */
 const childrenOf = (directory: Buffer): readonly Buffer[] =>
-  (unlessGone(() => readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })) ?? [])
+  (unlessGone(() => readdirSync(directory, { withFileTypes: true, encoding: 'latin1' })) ?? [])
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => Buffer.concat([directory, SLASH, name]))
+    .map(({ name }) => Buffer.concat([directory, SLASH, Buffer.from(name, 'latin1')]))
 
 /** The groups directly below one that {@link isNamed} doubts. */
 export const unnamedGroups = (directory: string): readonly Buffer[] =>
