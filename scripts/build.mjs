@@ -22,7 +22,7 @@ const stageFlags = [
 const stale = (target, sources) =>
   !existsSync(target) || sources.some((source) => statSync(source).mtimeMs > statSync(target).mtimeMs)
 
-const run = (command, args) => {
+export const run = (command, args) => {
   try {
     execFileSync(command, args, { cwd: root, stdio: 'inherit' })
   } catch (error) {
@@ -31,7 +31,10 @@ const run = (command, args) => {
   }
 }
 
-export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
+/**
+ * Builds the stage, and the addon that carries it. `link` are more words for the linker of the addon; returns its path.
+ */
+export const native = ({ cc = process.env.CC ?? 'cc', out = build, link = [] } = {}) => {
   mkdirSync(out, { recursive: true })
   const stage = join(out, 'stage')
   const addon = join(out, 'tare.node')
@@ -53,8 +56,10 @@ export const native = ({ cc = process.env.CC ?? 'cc', out = build } = {}) => {
     run(cc, [
       '-std=gnu11', '-O2', '-fPIC', '-shared', '-pthread', '-fvisibility=hidden', '-fno-stack-protector', ...warnings,
       `-I${headers}`, `-DSTAGE_FILE="${stage}"`, '-o', addon, 'native/binding.c', 'native/calls.c', 'native/watch.c', '-Wl,-z,noexecstack,-z,relro,-z,now,-z,nodelete',
+      ...link,
     ]) // prettier-ignore
   }
+  return addon
 }
 
 /** Both lie as deep as dist/src/linux, from where the addon is looked for. */
@@ -63,7 +68,7 @@ const library = join(root, 'dist', 'lib', 'es')
 const caches = join(build, 'code')
 
 /** Puts modules that tsc has built into a few files: loading those is many times faster than loading hundreds. */
-const bundle = async (folder, input, options, plugins = []) => {
+export const bundle = async (folder, input, options, plugins = []) => {
   const { rollup } = await import('rollup')
   const made = await rollup({
     input,

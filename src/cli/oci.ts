@@ -5,7 +5,7 @@ import type { OciGlobals } from './oci-globals.ts'
 import { defaultRoot, withTwoDashes } from './oci-globals.ts'
 import { OCI_VERBS } from './oci-verbs.ts'
 import { UsageError } from './usage-error.ts'
-import { packageVersion } from './version.ts'
+import { packageVersion } from './package-version.ts'
 
 const OPTIONS = [
   {

@@ -1,13 +1,6 @@
-import { createRequire } from 'node:module'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-
-/** Of this package. */
-export const packageVersion = (): string => {
-  const text: unknown = createRequire(import.meta.url)('../../../package.json')
-  if (typeof text === 'object' && text !== null && 'version' in text) return String(text.version)
-  throw new Error('cannot read the version: package.json has none')
-}
+import { packageVersion } from './package-version.ts'
 
 export const version: Command = command({
   description: 'Shows the version of tare, as "tare --version" does.',

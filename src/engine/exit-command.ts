@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module'
 import type { ExitCommand } from '../runtime/monitor.ts'
+import { ownCommand } from './own-command.ts'
 
 /** The word by which the command line knows it (src/cli/commands.ts). */
 const MACHINE_ENDED = 'machine-ended'
@@ -9,8 +9,7 @@ const KEPT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'XDG_RUNTIME_DIR', 'LANG'] as c
 
 /** What a monitor becomes when its machine has ended: the command line, which cleans up or boots it again. */
 export const exitCommand = (name: string): ExitCommand => ({
-  // As deep as the bundles are, in which this lies too.
-  args: [process.execPath, createRequire(import.meta.url).resolve('../../../bin/tare'), MACHINE_ENDED, name],
+  args: [...ownCommand(), MACHINE_ENDED, name],
   env: KEPT.flatMap((variable) => {
     const value = process.env[variable]
     return value === undefined ? [] : [`${variable}=${value}`]

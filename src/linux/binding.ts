@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { loadAddon } from './addon.ts'
 
 /** What crosses to the kernel as one argument of a system call. A buffer or a string stands for its address. */
 export type Argument = number | bigint | string | NodeJS.ArrayBufferView | ArrayBuffer | null | undefined
@@ -15,19 +15,5 @@ interface Binding {
   unwatch(fd: number): boolean
 }
 
-const load = (): Binding => {
-  const require = createRequire(import.meta.url)
-  const places = ['../../../build/tare.node', `../../../prebuilds/linux-${process.arch}/tare.node`]
-  const failures: string[] = []
-  for (const place of places) {
-    try {
-      return require(place) as Binding
-    } catch (cause) {
-      failures.push(`  ${place}: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`)
-    }
-  }
-  throw new Error(`cannot load Tare's native addon; tried\n${failures.join('\n')}\nRun "npm run setup" to build it.`)
-}
-
 /** The loaded addon. Loading it costs one dlopen(3) and does nothing else. */
-export const binding: Binding = load()
+export const binding: Binding = loadAddon() as Binding

@@ -12,7 +12,7 @@ import type { MachineInfo } from '../../src/index.ts'
 import { readCgroupLayout } from '../../src/linux/index.ts'
 import { NO_BUSYBOX, makeBusybox } from './machine.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NODE_ARGS, NO_CONTAINERS, ROOT, isRoot, tare } from './tare.ts'
+import { NODE_ARGS, NO_CONTAINERS, PROGRAM, ROOT, isRoot, tare } from './tare.ts'
 
 const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
 const NEEDS =
@@ -181,7 +181,7 @@ test('whatever of it is killed in mid-boot, it is there as a whole or not at all
   const name = newName()
   t.after(() => tare(['poweroff', '--force', name]))
   for (let round = 0; round < 24; round++) {
-    const child = spawn(process.execPath, [...NODE_ARGS, 'boot', '-d', '--name', name, tiny], {
+    const child = spawn(PROGRAM, [...NODE_ARGS, 'boot', '-d', '--name', name, tiny], {
       cwd: ROOT,
       stdio: 'ignore',
     })
@@ -213,7 +213,7 @@ test('three machines are booted and switched off at once', { skip: NEEDS }, asyn
   t.after(() => names.forEach((name) => tare(['poweroff', '--force', name])))
   const all = async (args: (index: number) => readonly string[]): Promise<void> => {
     const children = names.map((_, index) =>
-      spawn(process.execPath, [...NODE_ARGS, ...args(index)], { cwd: ROOT, stdio: 'ignore' }),
+      spawn(PROGRAM, [...NODE_ARGS, ...args(index)], { cwd: ROOT, stdio: 'ignore' }),
     )
     for (const [status] of await Promise.all(children.map((child) => once(child, 'exit')))) assert.equal(status, 0)
   }
@@ -229,7 +229,7 @@ test('the list is read while machines come and go', { skip: NEEDS }, async (t) =
   const name = newName()
   for (let round = 0; round < 4; round++) {
     boot(t, name, tiny)
-    const child = spawn(process.execPath, [...NODE_ARGS, 'poweroff', '--force', name], { cwd: ROOT, stdio: 'ignore' })
+    const child = spawn(PROGRAM, [...NODE_ARGS, 'poweroff', '--force', name], { cwd: ROOT, stdio: 'ignore' })
     const exited = once(child, 'exit')
     while (child.exitCode === null) {
       listed()

@@ -20,7 +20,7 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Called, CallOptions } from './tare.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { ended, isRoot, NOBODY, NODE_ARGS, ROOT, tare } from './tare.ts'
+import { ended, isRoot, NOBODY, NODE_ARGS, PROGRAM, ROOT, tare } from './tare.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-bootstrap-'))
 chmodSync(base, 0o755)
@@ -251,7 +251,7 @@ const onTerminal = isRoot ? NO_TERMINAL : 'needs root'
 
 test('a terminal is shown how far it is, in a line that is gone in the end', { skip: onTerminal }, async () => {
   const { directory, cache } = place('shown')
-  const command = [process.execPath, ...NODE_ARGS, ...args('good', join(directory, 'box'), cache)]
+  const command = [PROGRAM, ...NODE_ARGS, ...args('good', join(directory, 'box'), cache)]
   for (const size of [
     { rows: 24, columns: 80 },
     { rows: 0, columns: 0 },
@@ -268,7 +268,7 @@ test('a terminal is shown how far it is, in a line that is gone in the end', { s
 })
 
 const start = (words: readonly string[]): ChildProcess =>
-  spawn(process.execPath, [...NODE_ARGS, ...words], {
+  spawn(PROGRAM, [...NODE_ARGS, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     cwd: ROOT,
     env: { PATH, HOME: base },
@@ -361,7 +361,7 @@ test(
     const tareIn = (...words: readonly string[]): Called => {
       const script = `mount --bind ${ids} /etc/subuid && mount --bind ${ids} /etc/subgid && exec "$@"`
       const user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
-      const command = ['sh', '-c', script, 'sh', ...user, process.execPath, ...NODE_ARGS, ...words]
+      const command = ['sh', '-c', script, 'sh', ...user, PROGRAM, ...NODE_ARGS, ...words]
       const { status, stdout, stderr } = spawnSync('unshare', ['--mount', ...command], {
         encoding: 'utf8',
         env: { PATH, HOME: directory, USER: 'nobody' },

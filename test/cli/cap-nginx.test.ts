@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inChild, lacksProgram, lacksRoot } from '../host/child.ts'
-import { NOBODY, NODE_ARGS, tare } from './tare.ts'
+import { NOBODY, NODE_ARGS, PROGRAM, tare } from './tare.ts'
 
 const lack = lacksRoot() ?? lacksProgram('nginx', 'ip', 'unshare')
 
@@ -80,7 +80,7 @@ test('nginx as an ordinary user is granted port 80', { skip: lack ?? false }, (t
   assert.equal(tare(['cap', 'rm', nginx]).status, 0)
   assert.equal(serve(command, NOBODY).status, 1)
 
-  const run = [process.execPath, ...NODE_ARGS, 'cap', 'run', '--user', `${NOBODY.uid}:${NOBODY.gid}`]
+  const run = [PROGRAM, ...NODE_ARGS, 'cap', 'run', '--user', `${NOBODY.uid}:${NOBODY.gid}`]
   assert.equal(serve([...run, '--', ...command]).status, 1)
   assert.deepEqual(serve([...run, '--keep', 'net_bind_service', '--', ...command]), { page: 'a page\n' })
 })

@@ -17,7 +17,7 @@ import {
   parseCapabilityText,
 } from '../../src/linux/index.ts'
 import { lacksProgram } from '../host/child.ts'
-import { isRoot, NOBODY, tare } from './tare.ts'
+import { isRoot, NOBODY, tare, NODE_ARGS, PROGRAM } from './tare.ts'
 
 const needsRoot = isRoot ? {} : { skip: 'needs root' }
 
@@ -139,9 +139,8 @@ test('for people the sets are short, and long with what each allows', needsRoot,
 test('without a process it shows what a program gets that is started here, with its securebits', needsRoot, (t) => {
   const lack = lacksProgram('setpriv')
   if (lack !== undefined) return t.skip(lack)
-  const args = ['--securebits=+noroot,+noroot_locked', '--bounding-set=-sys_boot', process.execPath, '--']
-  const tarePath = new URL('../../../bin/tare', import.meta.url).pathname
-  const { stdout } = spawnSync('setpriv', [...args, tarePath, 'cap', '--json'], { encoding: 'utf8' })
+  const args = ['--securebits=+noroot,+noroot_locked', '--bounding-set=-sys_boot', PROGRAM, ...NODE_ARGS]
+  const { stdout } = spawnSync('setpriv', [...args, 'cap', '--json'], { encoding: 'utf8' })
   const [view] = parse(stdout) as [unknown]
   assert.deepEqual(field(view, 'securebits'), ['SECBIT_NOROOT', 'SECBIT_NOROOT_LOCKED'])
   assert.deepEqual(field(view, 'permitted'), [])

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readCgroupLayout } from '../../src/linux/index.ts'
 import type { Called } from './tare.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NODE_ARGS, ended, isRoot, startTare, tare } from './tare.ts'
+import { NODE_ARGS, PROGRAM, ended, isRoot, startTare, tare } from './tare.ts'
 
 const { hierarchies, kind } = readCgroupLayout()
 const skip = !isRoot ? 'needs root' : kind === 'none' ? 'needs control groups' : false
@@ -108,7 +108,7 @@ test(
   { skip: skip || NO_TERMINAL },
   async (t) => {
     const words = [...NODE_ARGS, 'cgroup', 'run', '-n', 'sh', '-c', 'cat /proc/self/cgroup; echo ready; exec sleep 100']
-    const shell = ['sh', '-c', '"$@"; echo sta"tus" $?', 'sh', process.execPath, ...words]
+    const shell = ['sh', '-c', '"$@"; echo sta"tus" $?', 'sh', PROGRAM, ...words]
     const session = new Session(shell, undefined, [])
     t.after(() => session.close())
     const seen = await session.see(/[^]*ready\r\n/)

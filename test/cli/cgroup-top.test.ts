@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hierarchyOf, readCgroupLayout } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NODE_ARGS, isRoot, tare } from './tare.ts'
+import { isRoot, NODE_ARGS, PROGRAM, tare } from './tare.ts'
 
 const layout = readCgroupLayout()
 const NO_GROUPS = layout.kind === 'none' ? 'needs a cgroup hierarchy' : false
@@ -59,7 +59,7 @@ test('what makes no sense is one error', groups, () => {
 test('what this host has no hierarchy for is one error', { skip: NO_OTHER_MOUNTS }, () => {
   const without = (hierarchies: string, ...args: readonly string[]): string => {
     const script = `umount ${hierarchies} && exec "$@"`
-    const command = ['-m', 'sh', '-c', script, 'sh', process.execPath, ...NODE_ARGS, 'cgroup', 'top', ...args]
+    const command = ['-m', 'sh', '-c', script, 'sh', PROGRAM, ...NODE_ARGS, 'cgroup', 'top', ...args]
     const { status, stdout, stderr } = spawnSync('unshare', command, { encoding: 'utf8' })
     assert.deepEqual({ status, stdout }, { status: 125, stdout: '' })
     return stderr

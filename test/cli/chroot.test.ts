@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Called, CallOptions } from './tare.ts'
-import { ended, isRoot, NOBODY, NODE_ARGS, tare } from './tare.ts'
+import { ended, isRoot, NOBODY, NODE_ARGS, PROGRAM, tare } from './tare.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-chroot-'))
 chmodSync(base, 0o777)
@@ -89,7 +89,7 @@ test('nginx serves a page', needs('nginx', 'ip', 'unshare'), () => {
     kill $!
     wait $!
   `
-  const words = ['-n', 'sh', '-c', script, 'sh', process.execPath, ...NODE_ARGS, 'chroot']
+  const words = ['-n', 'sh', '-c', script, 'sh', PROGRAM, ...NODE_ARGS, 'chroot']
   const { stdout, stderr, status } = spawnSync('unshare', words, {
     encoding: 'utf8',
     env: { ...env, JAIL: jail, NODE: process.execPath },
@@ -365,7 +365,7 @@ test('interrupted while it traces, it leaves nothing', root, async () => {
     'sh',
     "--trace=sh -c 'echo ready; exec sleep 600'",
   ]
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true })
+  const child = spawn(PROGRAM, words, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true })
   await once(child.stderr, 'data')
   await sleep(50)
   child.kill('SIGINT')

@@ -8,7 +8,7 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FACTS, normalize } from './namespace-facts.ts'
 import type { CallOptions } from './tare.ts'
-import { NOBODY, NODE_ARGS, NO_CONTAINERS, isRoot, tare } from './tare.ts'
+import { NOBODY, NODE_ARGS, NO_CONTAINERS, PROGRAM, isRoot, tare } from './tare.ts'
 
 const NSENTER = '/usr/bin/nsenter'
 const root = { skip: isRoot ? false : 'needs root', timeout: 120_000 }
@@ -107,7 +107,7 @@ test('as the ordinary user who made them the same options lead to the same place
 test("a container of Tare's own is entered, by its PID 1 and by its program", user, async () => {
   for (const { as } of isRoot ? [{}, asUser] : [asUser]) {
     const words = [...NODE_ARGS, 'run', 'sh', '-c', 'echo ready; exec sleep 60']
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/', env: ENV, ...as })
+    const child = spawn(PROGRAM, words, { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/', env: ENV, ...as })
     started.push(child)
     await once(child.stdout, 'data')
     const first = childrenOf(child.pid)

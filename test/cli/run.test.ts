@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Called } from './tare.ts'
-import { NODE_ARGS, NOBODY, NO_CONTAINERS, ended, isRoot, startTare, tare } from './tare.ts'
+import { ended, isRoot, NO_CONTAINERS, NOBODY, NODE_ARGS, PROGRAM, startTare, tare } from './tare.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'tare-run-'))
 after(() => rmSync(scratch, { recursive: true }))
@@ -219,7 +219,7 @@ test('if tare is killed, so is everything in the container', container, async ()
 test('when nobody reads on, the program ends', container, () => {
   for (const options of [[], ['-t']]) {
     const script = '"$@" | head -n 2; exit ${PIPESTATUS[0]}'
-    const words = [process.execPath, ...NODE_ARGS, 'run', ...options, 'yes']
+    const words = [PROGRAM, ...NODE_ARGS, 'run', ...options, 'yes']
     const { status, stdout, stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8' })
     assert.deepEqual([status, stdout.replaceAll('\r', ''), stderr], [141, 'y\ny\n', ''], options.join(' '))
   }

@@ -4,7 +4,7 @@ import { closeSync, existsSync, writeSync } from 'node:fs'
 import { ReadStream } from 'node:tty'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getTermios, openPty, openPtyPeer, setWindowSize } from '../../src/linux/index.ts'
-import { NODE_ARGS, ROOT, ended } from './tare.ts'
+import { ended, NODE_ARGS, PROGRAM, ROOT } from './tare.ts'
 
 /** setsid(1) gives a process its controlling terminal. */
 const SETSID = '/usr/bin/setsid'
@@ -30,7 +30,7 @@ export class Session {
   constructor(
     args: readonly string[],
     size = { rows: 24, columns: 80 },
-    program: readonly string[] = [process.execPath, ...NODE_ARGS],
+    program: readonly string[] = [PROGRAM, ...NODE_ARGS],
   ) {
     this.#master = openPty().fd
     this.peer = openPtyPeer(this.#master)

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { test } from 'node:test'
 import { NO_BUSYBOX, makeBusybox } from './machine.ts'
-import { NODE_ARGS, NO_CONTAINERS, isRoot } from './tare.ts'
+import { isRoot, NO_CONTAINERS, NODE_ARGS, PROGRAM } from './tare.ts'
 
 const UNSHARE = '/usr/bin/unshare'
 const skip =
@@ -28,7 +28,7 @@ test('what is mounted in a container does not appear on a host that shares its m
     ['run', `--rootfs=${tiny}`, `--volume=${tiny}:/mnt`, 'true'],
   ]
   for (const args of cases) {
-    const tare = [process.execPath, ...NODE_ARGS, ...args]
+    const tare = [PROGRAM, ...NODE_ARGS, ...args]
     const { status, stdout, stderr } = spawnSync(UNSHARE, ['--mount', 'sh', '-c', SCRIPT, 'sh', ...tare], {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', UNDER: under },

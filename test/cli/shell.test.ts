@@ -23,7 +23,7 @@ import { shell } from '../../src/index.ts'
 import { ERRNO, getTermios, trySyscall } from '../../src/linux/index.ts'
 import { NO_TERMINAL, Session } from './session.ts'
 import { NO_SYSTEM, hashOf, makeSystem } from './system-tree.ts'
-import { NODE_ARGS, NO_CONTAINERS, isRoot, tare } from './tare.ts'
+import { isRoot, NO_CONTAINERS, NODE_ARGS, PROGRAM, tare } from './tare.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-shell-'))
 after(() => rmSync(base, { recursive: true, force: true }))
@@ -194,7 +194,7 @@ test('a shell in a terminal: its size and kind, job control, status', inTerminal
   mkdirSync(join(box, 'lib/terminfo/v'), { recursive: true })
   writeFileSync(join(box, 'lib/terminfo/v/vt520'), '')
   const session = new Session(
-    ['TERM=vt520', 'PATH=/usr/bin:/bin', process.execPath, ...NODE_ARGS, 'shell', box],
+    ['TERM=vt520', 'PATH=/usr/bin:/bin', PROGRAM, ...NODE_ARGS, 'shell', box],
     { rows: 31, columns: 97 },
     ['env', '-i'],
   )
@@ -217,16 +217,7 @@ test('a shell in a terminal: its size and kind, job control, status', inTerminal
 })
 
 test('a kind of terminal that the system does not know becomes one that all know', inTerminal, async (t) => {
-  const args = [
-    'TERM=xterm-strange',
-    'PATH=/usr/bin:/bin',
-    process.execPath,
-    ...NODE_ARGS,
-    'shell',
-    newSystem(),
-    '--',
-    'env',
-  ]
+  const args = ['TERM=xterm-strange', 'PATH=/usr/bin:/bin', PROGRAM, ...NODE_ARGS, 'shell', newSystem(), '--', 'env']
   const session = new Session(args, undefined, ['env', '-i'])
   t.after(() => session.close())
   assert.equal(await session.status, 0)
@@ -243,7 +234,7 @@ const asNobody = (script: string, subids = 'nobody:200000:65536\n'): string => {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/tmp',
     USER: 'nobody',
-    TARE: [process.execPath, ...NODE_ARGS].join(' '),
+    TARE: [PROGRAM, ...NODE_ARGS].join(' '),
   }
   const words = ['-m', 'sh', '-c', `${mounts} && ${become}`, script]
   const { stdout, stderr, status } = spawnSync('unshare', words, { encoding: 'utf8', cwd: '/', env })

@@ -1,4 +1,4 @@
-// The command as it is started from a shell: the file bin/tare, its streams and its exit status.
+// The command as it is started from a shell: the file bin/tare or the standalone program, its streams and exit status.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import {
@@ -15,10 +15,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { after, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { ROOT, STANDALONE, TARE } from './tare.ts'
 
-const root = join(fileURLToPath(import.meta.url), '../../../..')
-const tare = join(root, 'bin/tare')
+const tare = STANDALONE ?? TARE
 const scratch = mkdtempSync(join(tmpdir(), 'tare-cli-'))
 after(() => rmSync(scratch, { recursive: true }))
 
@@ -29,7 +28,7 @@ const call = (
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string> } = {},
 ) => {
-  const { cwd = root, env = {} } = options
+  const { cwd = ROOT, env = {} } = options
   const { status, stdout, stderr } = spawnSync(program, args, {
     cwd,
     env: { ...environment, ...env },
@@ -38,7 +37,7 @@ const call = (
   return { status, stdout, stderr }
 }
 
-const packageText: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const packageText: unknown = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined
@@ -50,27 +49,30 @@ test('it starts by absolute path, by relative path and through links', () => {
   const second = join(scratch, 'second')
   symlinkSync(tare, link)
   symlinkSync('link', second)
-  for (const path of [tare, `./${relative(root, tare)}`, link, second])
+  for (const path of [tare, `./${relative(ROOT, tare)}`, link, second])
     assert.deepEqual(call(path, ['--version']), version)
   assert.deepEqual(call(relative(scratch, tare), ['version'], { cwd: scratch }), version)
 })
 
-test('without a build it says what to do', () => {
+/** For what only the file that Node runs has. */
+const underNode = { skip: STANDALONE === undefined ? false : 'is about bin/tare' }
+
+test('without a build it says what to do', underNode, () => {
   mkdirSync(join(scratch, 'fresh/bin'), { recursive: true })
   for (const name of ['tare', 'load.js', 'package.json'])
-    copyFileSync(join(root, 'bin', name), join(scratch, 'fresh/bin', name))
+    copyFileSync(join(ROOT, 'bin', name), join(scratch, 'fresh/bin', name))
   chmodSync(join(scratch, 'fresh/bin/tare'), 0o755)
   const stderr = `tare: cannot start: ${join(scratch, 'fresh')} is not built\nRun "npm run setup" there.\n`
   assert.deepEqual(call(join(scratch, 'fresh/bin/tare'), ['info']), { status: 125, stdout: '', stderr })
 })
 
-test('on a Node that is too old it says so, and which one is enough is what package.json says', () => {
+test('on a Node that is too old it says so, and which one is enough is what package.json says', underNode, () => {
   const pretend = join(scratch, 'old.cjs')
   const oldest = /^>=(\d+)\.(\d+)$/.exec(String(field(field(packageText, 'engines'), 'node')))
   const [, major = '', minor = ''] = oldest ?? []
   const as = (node: string) => {
     writeFileSync(pretend, `Object.defineProperty(process.versions, 'node', { value: '${node}' })`)
-    return call(process.execPath, ['--require', pretend, tare, '--version'])
+    return call(process.execPath, ['--require', pretend, TARE, '--version'])
   }
   for (const old of ['12.22.0', '18.20.4', `${major}.${Number(minor) - 1}.0`]) {
     const stderr = `tare: cannot run on Node ${old}: it is too old\nInstall Node ${major}.${minor} or newer.\n`

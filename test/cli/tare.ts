@@ -32,11 +32,17 @@ export interface Called {
   readonly stderr: string
 }
 
+/** The standalone program (docs/standalone.md) that the tests are to call, by `TARE_PROGRAM`; undefined for bin/tare. */
+export const STANDALONE: string | undefined = process.env['TARE_PROGRAM']
+
+/** What is called: Node, or the standalone program. */
+export const PROGRAM: string = STANDALONE ?? process.execPath
+
 /**
- * Node 20 takes `--env-file` for its own wherever it stands in the arguments, even behind the script, unless `--` stands
- * before it (https://github.com/nodejs/node/issues/54232).
+ * What stands before our words then. Node 20 takes `--env-file` for its own wherever it stands in the arguments, even
+ * behind the script, unless `--` stands before it (https://github.com/nodejs/node/issues/54232).
  */
-export const NODE_ARGS: readonly string[] = ['--', TARE]
+export const NODE_ARGS: readonly string[] = STANDALONE === undefined ? ['--', TARE] : []
 
 const environment = (env: Readonly<Record<string, string>> = {}): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '/usr/bin:/bin',
@@ -47,13 +53,13 @@ const environment = (env: Readonly<Record<string, string>> = {}): Record<string,
 /** Calls `tare` and waits for its end. Standard input is empty unless there is some. */
 export const tare = (args: readonly string[], { input = '', env, cwd = ROOT, as }: CallOptions = {}): Called => {
   const options = { encoding: 'utf8', input, cwd, env: environment(env), timeout: TIMEOUT, ...as } as const
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_ARGS, ...args], options)
+  const { status, stdout, stderr } = spawnSync(PROGRAM, [...NODE_ARGS, ...args], options)
   return { status, stdout, stderr }
 }
 
 /** Starts `tare`, and doesn't wait. */
 export const startTare = (args: readonly string[], stdio: StdioOptions): ChildProcess =>
-  spawn(process.execPath, [...NODE_ARGS, ...args], { stdio, cwd: ROOT, env: environment() })
+  spawn(PROGRAM, [...NODE_ARGS, ...args], { stdio, cwd: ROOT, env: environment() })
 
 /** Resolves with the exit status, or the signal, when all streams of the process are closed too. */
 export const ended = async (child: ChildProcess): Promise<number | string | null> => {

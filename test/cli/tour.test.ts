@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { NODE_ARGS, ROOT, isRoot } from './tare.ts'
+import { isRoot, NODE_ARGS, PROGRAM, ROOT, STANDALONE, TARE } from './tare.ts'
 
 const TOUR = join(ROOT, 'docs/how-containers-contain.md')
 
@@ -112,7 +112,10 @@ class Shell {
   constructor(directory: string) {
     this.#shell = spawn('bash', ['--norc'], {
       cwd: directory,
-      env: { PATH: [join(ROOT, 'bin'), ...SYSTEM_PATH, dirname(process.execPath)].join(delimiter), HOME: directory },
+      env: {
+        PATH: [dirname(STANDALONE ?? TARE), ...SYSTEM_PATH, dirname(process.execPath)].join(delimiter),
+        HOME: directory,
+      },
       stdio: ['pipe', 'pipe', 'ignore'],
       detached: true,
     })
@@ -153,7 +156,7 @@ class Shell {
 const tidy = (directory: string): void => {
   const group = `/tare-tour-${process.pid}`
   spawnSync('umount', ['net'], { cwd: directory })
-  spawnSync(process.execPath, [...NODE_ARGS, 'cgroup', 'rm', '--kill', group])
+  spawnSync(PROGRAM, [...NODE_ARGS, 'cgroup', 'rm', '--kill', group])
   rmSync(directory, { recursive: true, force: true })
 }
 

@@ -9,7 +9,7 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FACTS, normalize } from './namespace-facts.ts'
 import type { CallOptions } from './tare.ts'
-import { NOBODY, NODE_ARGS, NO_CONTAINERS, isRoot, startTare, tare } from './tare.ts'
+import { isRoot, NO_CONTAINERS, NOBODY, NODE_ARGS, PROGRAM, startTare, tare } from './tare.ts'
 
 const UNSHARE = '/usr/bin/unshare'
 const root = { skip: isRoot ? false : 'needs root' }
@@ -111,7 +111,7 @@ const withSubids = (script: string): string => {
     `${mounts} && exec setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "$0"`,
     script,
   ]
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/tmp', NODE: process.execPath, TARE: NODE_ARGS.join(' ') }
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/tmp', TARE: [PROGRAM, ...NODE_ARGS].join(' ') }
   const { stdout, stderr, status } = spawnSync(UNSHARE, words, { encoding: 'utf8', cwd: '/', env })
   assert.equal(status, 0, `${script}: ${stderr}`)
   return stdout
@@ -134,10 +134,10 @@ test('subordinate ids are mapped, and make room for your own', SUBIDS, () => {
     '--map-users=auto --map-group=7',
     '--map-user=10 --map-users=auto',
   ]) {
-    const mine = withSubids(`$NODE $TARE unshare ${line} ${map}`)
+    const mine = withSubids(`$TARE unshare ${line} ${map}`)
     assert.equal(mine, withSubids(`${UNSHARE} ${line} ${map}`), line)
   }
-  const same = withSubids(`$NODE $TARE unshare --map-subids -c ${map}`)
+  const same = withSubids(`$TARE unshare --map-subids -c ${map}`)
   assert.deepEqual(
     same
       .split('\n')
@@ -145,7 +145,7 @@ test('subordinate ids are mapped, and make room for your own', SUBIDS, () => {
       .slice(1, 3),
     ['65534 65534 1', '200000 200000 65536'],
   )
-  const given = withSubids(`$NODE $TARE unshare --map-users=0:200000:10 --map-users=20:200010:5 ${map}`)
+  const given = withSubids(`$TARE unshare --map-users=0:200000:10 --map-users=20:200010:5 ${map}`)
   assert.match(given, /\s+0\s+200000\s+10\n\s+20\s+200010\s+5\n/)
 })
 
@@ -194,7 +194,7 @@ test('a pid namespace and a mount namespace stay too', root, () => {
     "$@" unshare --pid=${scratch}/pid true; echo $?
   `
   // On one processor: of two, Linux 6.18 may take the newer mount namespace for the older one, and refuse to mount it.
-  const words = ['-c', '0', UNSHARE, '-m', 'sh', '-c', script, 'sh', process.execPath, ...NODE_ARGS]
+  const words = ['-c', '0', UNSHARE, '-m', 'sh', '-c', script, 'sh', PROGRAM, ...NODE_ARGS]
   const { stdout, stderr } = spawnSync('taskset', words, { encoding: 'utf8' })
   assert.equal(stdout, '1\n0\n125\n', stderr)
   assert.match(stderr, /cannot keep the new pid namespace at .*: no process would be born into it\n.*--fork/)
@@ -344,7 +344,7 @@ test('binfmt_misc is refused by name where the kernel has it not for user namesp
 })
 
 test('an interrupted tare ends as the program did', user, async () => {
-  const child = spawn(process.execPath, [...NODE_ARGS, 'unshare', '-r', 'sh', '-c', 'echo ready; exec sleep 60'], {
+  const child = spawn(PROGRAM, [...NODE_ARGS, 'unshare', '-r', 'sh', '-c', 'echo ready; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
   })

@@ -1,0 +1,67 @@
+// Bun, with which the standalone program is made. `node standalone/bun.mjs` fetches it, and prints where it is.
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+
+const fail = (text) => {
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+}
+
+/** The package that holds Bun for a processor and a C library (standalone/package.json says which version). */
+const PACKAGES = {
+  'x64 glibc': '@oven/bun-linux-x64-baseline',
+  'x64 musl': '@oven/bun-linux-x64-musl-baseline',
+  'arm64 glibc': '@oven/bun-linux-aarch64',
+  'arm64 musl': '@oven/bun-linux-aarch64-musl',
+}
+
+/** The C library of this Node, which is that of this host. */
+export const hostLibc = () => (process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc')
+
+/** Whether there is a Bun for a processor and a C library. */
+export const isKnown = (arch, libc) => PACKAGES[`${arch} ${libc}`] !== undefined
+
+/**
+ * The path of Bun for a processor and a C library. It takes 100 MB, so it is no dependency of everybody's: it is fetched
+ * when it is first needed, in exactly the version and with the hash that standalone/package-lock.json names.
+ */
+export const bunFor = (arch, libc) => {
+  const name = PACKAGES[`${arch} ${libc}`]
+  const lock = join(here, 'package-lock.json')
+  const { version } = JSON.parse(readFileSync(lock, 'utf8')).packages[`node_modules/${name}`]
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  const folder = join(cache, 'tare', `bun-${version}-${arch}-${libc}`)
+  const bun = join(folder, 'node_modules', name, 'bin', 'bun')
+  if (existsSync(bun)) return bun
+  process.stderr.write(`fetching ${name} ${version}\n`)
+  const fresh = `${folder}.${process.pid}`
+  mkdirSync(fresh, { recursive: true })
+  try {
+    for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(here, file), join(fresh, file))
+    execFileSync(
+      'npm',
+      ['ci', '--silent', '--no-audit', '--no-fund', '--os=linux', `--cpu=${arch}`, `--libc=${libc}`],
+      {
+        cwd: fresh,
+        stdio: 'inherit',
+      },
+    )
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(fresh, folder)
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true })
+    fail(
+      `cannot fetch ${name} ${version} with npm: ${error.message}\n` +
+        'The standalone program is made with Bun; the command line under Node (bin/tare) needs none.',
+    )
+  }
+  if (!existsSync(bun)) fail(`cannot use ${name} ${version}: there is no bin/bun in it`)
+  return bun
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(`${bunFor(process.arch, hostLibc())}\n`)
