@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { findPeers, isHybrid, withoutUnified } from './peers.ts'
+import { STANDALONE, findPeers, isHybrid, withoutUnified } from './peers.ts'
 import type { PartReport, Row } from './report.ts'
 import { milliseconds, ratioOf } from './report.ts'
 import { interleave, median, samplesOf } from './statistics.ts'
@@ -27,9 +27,9 @@ export const COMMANDS_HOW = `Whole commands, started by \`spawn()\` with no pipe
 program. crun and runc run the bundle that \`runc spec\` proposes (no user namespace, no seccomp filter), with no terminal
 and a root of a few files; bwrap has \`--unshare-all --new-session --die-with-parent --cap-drop ALL --ro-bind ROOT /
 --proc /proc --dev /dev --tmpfs /tmp\`; systemd-nspawn \`--register=no --keep-unit --private-network -D ROOT\`. \`tare run\`
-is run by Node, whose own start is in it and is given beside.`
+is run by Node, whose own start is in it and is given beside, and as the standalone program (docs/standalone.md).`
 
-/** The targets of docs: what `tare oci run` may take, against each. */
+/** What `tare oci run` of the standalone program may take, against each. */
 const OCI_TARGETS = [
   ['runc run', 0.4],
   ['crun run', 1],
@@ -56,7 +56,8 @@ export const measureCommands = async (tools: Tools): Promise<PartReport> => {
       ? peers
           .filter(({ name }) => !name.startsWith('tare'))
           .map(({ name }): Row => {
-            const most = mine === 'tare oci run' ? OCI_TARGETS.find(([other]) => other === name)?.[1] : undefined
+            const most =
+              mine === `tare oci run${STANDALONE}` ? OCI_TARGETS.find(([other]) => other === name)?.[1] : undefined
             return {
               measure: `${mine} : ${name}`,
               ratio: ratioOf(of(mine), net(name)),
@@ -67,8 +68,7 @@ export const measureCommands = async (tools: Tools): Promise<PartReport> => {
   return {
     rows: [
       ...measures.map(({ name }) => ({ measure: name, median: milliseconds(of(name)) })),
-      ...ratios('tare run'),
-      ...ratios('tare oci run'),
+      ...['tare run', 'tare oci run'].flatMap((name) => [...ratios(name), ...ratios(`${name}${STANDALONE}`)]),
     ],
     remarks: [
       ...skipped,

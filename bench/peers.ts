@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeBundle, makeRoot } from './bundle.ts'
 import type { Tools } from './tools.ts'
@@ -17,6 +17,9 @@ export interface Peers {
   readonly peers: readonly Peer[]
   readonly skipped: readonly string[]
 }
+
+/** What the commands of the standalone program are told apart by. */
+export const STANDALONE = ', standalone'
 
 /** Where cgroup v2 is mounted beside version 1, which crun refuses; undefined where it isn't. */
 const UNIFIED = '/sys/fs/cgroup/unified'
@@ -40,7 +43,11 @@ export const ownCgroup = (name: string): string => `/tare-bench-${process.pid}-$
 
 /** All commands that run the static program in a container on this host, each tried once. */
 export const findPeers = (tools: Tools): Peers => {
-  const { directory, trueProgram, tare } = tools
+  const { directory, trueProgram, tare, standalone } = tools
+  const own = [
+    { program: tare, suffix: '' },
+    { program: standalone, suffix: STANDALONE },
+  ]
   const rootfs = makeRoot(directory, trueProgram)
   const oci = (name: string, program: string, command: readonly string[]): readonly string[] => {
     const runtime = findProgram('runc') ?? program
@@ -52,12 +59,16 @@ export const findPeers = (tools: Tools): Peers => {
     readonly program: string
     readonly make: (path: string) => Omit<Peer, 'name'>
   }[] = [
-    {
-      name: 'tare run',
-      program: tare,
-      make: (path) => plain([path, 'run', '-v', `${trueProgram}:/true:ro,noidmap`, '/true']),
-    },
-    { name: 'tare oci run', program: tare, make: (path) => plain(oci('tare', path, [path, 'oci'])) },
+    ...own.map(({ program, suffix }) => ({
+      name: `tare run${suffix}`,
+      program,
+      make: (path: string) => plain([path, 'run', '-v', `${trueProgram}:/true:ro,noidmap`, '/true']),
+    })),
+    ...own.map(({ program, suffix }) => ({
+      name: `tare oci run${suffix}`,
+      program,
+      make: (path: string) => plain(oci(`tare${suffix === '' ? '' : '-standalone'}`, path, [path, 'oci'])),
+    })),
     {
       name: 'crun run',
       program: 'crun',
@@ -89,9 +100,10 @@ export const findPeers = (tools: Tools): Peers => {
   const peers: Peer[] = []
   const skipped: string[] = []
   for (const { name, program, make } of candidates) {
-    const path = findProgram(program) ?? (program === tare ? tare : undefined)
+    const path = findProgram(program) ?? (own.some((each) => each.program === program) ? program : undefined)
     const peer = path === undefined ? undefined : make(path)
-    const why = peer === undefined ? 'it is not installed' : refusal(peer.command)
+    const missing = program === standalone && !existsSync(standalone) ? 'npm run build:standalone makes it' : undefined
+    const why = peer === undefined ? 'it is not installed' : (missing ?? refusal(peer.command))
     if (peer !== undefined && why === undefined) peers.push({ name, ...peer })
     else skipped.push(`${name} is skipped: ${why}`)
   }

@@ -19,6 +19,8 @@ export interface Tools {
   readonly filter: string
   /** The command line. */
   readonly tare: string
+  /** The same as one program, which may not be built (`npm run build:standalone`). */
+  readonly standalone: string
 }
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
@@ -53,7 +55,15 @@ export const withTools = async <T>(quick: boolean, use: (tools: Tools) => Promis
     const filter = join(directory, 'filter')
     const { spec } = resolveContainer(['/true'], trueOptions(trueProgram))
     writeFileSync(filter, spec.process.seccomp?.program ?? new Uint8Array())
-    return await use({ quick, directory, trueProgram, floor, filter, tare: join(root, 'bin', 'tare') })
+    return await use({
+      quick,
+      directory,
+      trueProgram,
+      floor,
+      filter,
+      tare: join(root, 'bin', 'tare'),
+      standalone: join(root, 'build', 'standalone', 'tare'),
+    })
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

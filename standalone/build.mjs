@@ -24,13 +24,15 @@ const replacements = (version) => ({
 })
 
 /** The command line as one file by Bun, without what is native. */
-const compile = async ({ bun, target }) => {
+const compile = async ({ bun, arch, libc }) => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const code = join(out, 'code')
   await bundle(code, join(here, 'main.js'), { format: 'cjs', dynamicImportInCjs: false }, [replacements(version)])
   const file = join(out, 'bun-program')
   run(bun, [
-    'build', '--compile', `--compile-executable-path=${target}`, '--minify', '--keep-names', '--bytecode', '--format=cjs', '--compile-jit-policy=20',
+    'build', '--compile', `--compile-executable-path=${bunFor(arch, libc)}`,
+    // Bun puts the processor into the code as a constant.
+    `--target=bun-linux-${arch}${libc === 'musl' ? '-musl' : ''}`, '--minify', '--keep-names', '--bytecode', '--format=cjs', '--compile-jit-policy=20',
     '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig', '--no-compile-autoload-tsconfig',
     '--no-compile-autoload-package-json', `--outfile=${file}`, join(code, 'main.js'),
   ]) // prettier-ignore
@@ -63,8 +65,8 @@ const cc =
 mkdirSync(out, { recursive: true })
 run(process.execPath, [join(root, 'scripts', 'setup.mjs')])
 // It names no C library, so that it takes that of the program which loads it, whichever and however old that is.
-const addon = native({ cc, out: join(out, `native-${arch}`), link: ['-nostdlib', '-s'] })
-const compiled = await compile({ bun: bunFor(process.arch, hostLibc()), target: bunFor(arch, libc) })
+const addon = native({ cc, out: join(out, `native-${arch}`), link: ['-nostdlib', '-lgcc', '-s'] })
+const compiled = await compile({ bun: bunFor(process.arch, hostLibc()), arch, libc })
 const program = readFileSync(compiled)
 const whole = addSegment(program, readFileSync(linkEntry({ cc, addon, program })))
 const result = join(out, arch === process.arch && libc === hostLibc() ? 'tare' : `tare-linux-${arch}-${libc}`)
