@@ -1,6 +1,6 @@
 // `npm run build:standalone [-- --libc=musl] [-- --arch=arm64]`: makes build/standalone/tare, one file that is all of the
 // command line. docs/standalone.md tells what it is made of.
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -75,4 +75,9 @@ writeFileSync(`${result}.new`, whole)
 chmodSync(`${result}.new`, 0o755)
 renameSync(`${result}.new`, result)
 rmSync(compiled)
+if (result === join(out, 'tare')) {
+  // Called by this name it is the OCI runtime.
+  rmSync(join(out, 'tare-oci'), { force: true })
+  symlinkSync('tare', join(out, 'tare-oci'))
+}
 process.stdout.write(`${result} (${(whole.length / 1e6).toFixed(1)} MB)\n`)

@@ -105,6 +105,12 @@ test('it works where standard input, output and error are closed', needs, () => 
   assert.equal(execFileSync('sh', ['-c', script, program, file], { encoding: 'utf8' }), '0\n0\n')
 })
 
+test('by the name of tare-oci it is the OCI runtime', needs, () => {
+  const { status, stdout } = spawnSync(join(program, '../tare-oci'), ['--version'], { encoding: 'utf8' })
+  assert.equal(status, 0)
+  assert.match(stdout, /^tare-oci version \d[^]*^spec: \d/m)
+})
+
 test('it is called tare, and not what it was told by', needsContainers, () => {
   const { stdout } = call(['unshare', '--', 'sh', '-c', 'cat /proc/$PPID/comm; ls /proc/$PPID/fd | wc -l'])
   const [name, descriptors] = stdout.split('\n')

@@ -14,7 +14,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const BUSYBOX = '/bin/busybox'
-export const OCI: string = join(fileURLToPath(import.meta.url), '../../../../bin/tare-oci')
+const PROGRAM = process.env['TARE_PROGRAM']
+
+/** The OCI runtime: that of the standalone program where the tests are to call that (test/cli/tare.ts). */
+export const OCI: string =
+  PROGRAM === undefined
+    ? join(fileURLToPath(import.meta.url), '../../../../bin/tare-oci')
+    : join(PROGRAM, '../tare-oci')
 
 /** Why the tests can't run here. */
 export const OCI_NEEDS: string | false =
