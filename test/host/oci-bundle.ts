@@ -114,7 +114,7 @@ export const ociCaller =
     const [out, err] = [`${root}.out`, `${root}.err`]
     const fds = [out, err].map((path) => openSync(path, 'w+'))
     try {
-      const { status } = spawnSync(process.execPath, ['--', OCI, '--root', root, ...args], {
+      const { status } = spawnSync(OCI, ['--root', root, ...args], {
         env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
         stdio: ['ignore', ...fds],
         timeout: 60_000,

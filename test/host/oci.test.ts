@@ -281,19 +281,7 @@ test('descriptors are passed on as asked for, and no others', { skip }, (t) => {
   const { directory, bundle } = scene(t)
   bundle(['sh', '-c', 'ls /proc/self/fd; cat <&3'])
   const script = 'exec 3<"$1" 4<"$1" 5<"$1"; shift; exec "$@"'
-  const call = [
-    process.execPath,
-    '--',
-    OCI,
-    '--root',
-    join(directory, 'state'),
-    'run',
-    '--preserve-fds',
-    '2',
-    '-b',
-    directory,
-    'box',
-  ]
+  const call = [OCI, '--root', join(directory, 'state'), 'run', '--preserve-fds', '2', '-b', directory, 'box']
   writeFileSync(join(directory, 'text'), 'passed\n')
   const { stdout, stderr } = spawnSync('/bin/sh', ['-c', script, 'sh', join(directory, 'text'), ...call], {
     encoding: 'utf8',
@@ -311,13 +299,9 @@ test('what was left half made is deleted by force', { skip }, async (t) => {
       createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `echo >${mark}; exec sleep 1000`] }],
     }),
   )
-  const child = spawn(
-    process.execPath,
-    ['--', OCI, '--root', join(directory, 'state'), 'create', '-b', directory, 'box'],
-    {
-      stdio: 'ignore',
-    },
-  )
+  const child = spawn(OCI, ['--root', join(directory, 'state'), 'create', '-b', directory, 'box'], {
+    stdio: 'ignore',
+  })
   await until(() => existsSync(mark))
   assert.equal(status('box'), 'creating')
   child.kill('SIGKILL')
