@@ -113,12 +113,17 @@ static napi_value binding_syscall(napi_env env, napi_callback_info info) {
     return wrong ? type_error(env, wrong) : number(env, result);
 }
 
-/* address(buffer): bigint. Valid as long as the buffer is reachable. */
+/* address(buffer): bigint. Valid as long as the buffer is reachable. An engine may keep a small array's bytes where they
+ * don't stay, until somebody asks for its ArrayBuffer: so that is asked for first. */
 static napi_value binding_address(napi_env env, napi_callback_info info) {
     size_t argc = 1;
     napi_value argv[1], result;
     void *address;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+    bool is;
+    napi_value stays;
+    if (argc == 1 && napi_is_typedarray(env, argv[0], &is) == napi_ok && is)
+        napi_get_typedarray_info(env, argv[0], NULL, NULL, NULL, &stays, NULL);
     if (argc < 1 || !buffer_address(env, argv[0], &address))
         return type_error(env, "address: the argument is no buffer");
     napi_create_bigint_uint64(env, (uint64_t)address, &result);

@@ -22,9 +22,9 @@ export const packetSocketPair = (): readonly [number, number] => {
   return [pair[0] ?? -1, pair[1] ?? -1]
 }
 
+/** A `struct msghdr` (recvmsg(2)), and all that it points to. */
 interface Message {
   readonly header: Buffer
-  /** All that the header points to; it must stay reachable while the header is in use. */
   readonly control: Buffer
   readonly body: Buffer
   readonly vector: Buffer
@@ -44,6 +44,23 @@ const message = (body: Buffer, control: Buffer): Message => {
   return { header, control, body, vector }
 }
 
+/**
+ * What was last sent or received, by size. It is kept for that what a header points to be reachable as long as it is in
+ * use: what no code names any more may be collected, in the midst of the call too.
+ */
+const kept: { sent?: Message; readonly received: Map<number, Message> } = { received: new Map() }
+
+const receiver = (size: number): Message => {
+  const known = kept.received.get(size)
+  if (known !== undefined) {
+    known.header.writeBigUInt64LE(BigInt(known.control.length), 40)
+    return known
+  }
+  const made = message(Buffer.alloc(size), Buffer.alloc(CMSG_HEADER + 8 * 4))
+  kept.received.set(size, made)
+  return made
+}
+
 /** Sends bytes and descriptors (SCM_RIGHTS, unix(7)) over a Unix socket. At most 253 descriptors. */
 export const sendDescriptors = (socket: number, bytes: Uint8Array, fds: readonly number[], purpose: Purpose): void => {
   const length = CMSG_HEADER + fds.length * 4
@@ -54,9 +71,8 @@ export const sendDescriptors = (socket: number, bytes: Uint8Array, fds: readonly
     control.writeInt32LE(SCM_RIGHTS, 12)
     fds.forEach((fd, index) => control.writeInt32LE(fd, CMSG_HEADER + index * 4))
   }
-  const { header, ...parts } = message(Buffer.from(bytes), control)
-  syscall(purpose, 'sendmsg', socket, header, MSG_NOSIGNAL)
-  void parts
+  kept.sent = message(Buffer.from(bytes), control)
+  syscall(purpose, 'sendmsg', socket, kept.sent.header, MSG_NOSIGNAL)
 }
 
 export interface Received {
@@ -67,13 +83,10 @@ export interface Received {
 
 /** Receives a message of at most `size` bytes and its descriptors, without waiting; undefined if there is none. */
 export const receiveDescriptors = (socket: number, size: number, purpose: Purpose): Received | undefined => {
-  const body = Buffer.alloc(size)
-  const control = Buffer.alloc(CMSG_HEADER + 8 * 4)
-  const { header, ...parts } = message(body, control)
+  const { header, body, control } = receiver(size)
   let length = trySyscall('recvmsg', socket, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
   // Said once, by an other end that was closed before it had read all: what it sent itself is still there.
   if (length === -ECONNRESET) length = trySyscall('recvmsg', socket, header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
-  void parts
   if (length === -EAGAIN) return undefined
   if (length < 0) throw new TareError({ ...purpose, syscall: 'recvmsg', errno: -length })
   const fds: number[] = []
@@ -82,5 +95,5 @@ export const receiveDescriptors = (socket: number, size: number, purpose: Purpos
     const end = Number(control.readBigUInt64LE(0))
     for (let at = CMSG_HEADER; at + 4 <= end; at += 4) fds.push(control.readInt32LE(at))
   }
-  return { bytes: body.subarray(0, length), fds }
+  return { bytes: Uint8Array.from(body.subarray(0, length)), fds }
 }
