@@ -78,7 +78,9 @@ const timeBoot = async (directory: string, [program = '', ...args]: readonly str
 }
 
 const missing = (...programs: readonly string[]): readonly string[] =>
-  programs.filter((name) => findProgram(name) === undefined).map((name) => `${name} is not installed: this part is skipped`)
+  programs
+    .filter((name) => findProgram(name) === undefined)
+    .map((name) => `${name} is not installed: this part is skipped`)
 
 /** (i) a system to where it runs. */
 export const measureBoot = async (tools: Tools): Promise<PartReport> => {
@@ -126,7 +128,11 @@ export const measureBootstrap = async (tools: Tools): Promise<PartReport> => {
       return took
     },
   })
-  const [first, second, peer] = ['tare bootstrap, made anew', 'tare bootstrap, the second of a kind', 'mmdebstrap'] as const
+  const [first, second, peer] = [
+    'tare bootstrap, made anew',
+    'tare bootstrap, the second of a kind',
+    'mmdebstrap',
+  ] as const
   const measures = [
     timed(first, [tools.tare, 'bootstrap', '--refresh', SYSTEM]),
     timed(second, [tools.tare, 'bootstrap', SYSTEM]),

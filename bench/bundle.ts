@@ -34,7 +34,10 @@ interface Config {
  * A bundle with the configuration that the runtime itself proposes (`spec`), for the static program: no terminal, the
  * limits of the caller, and a cgroup with an absolute path.
  */
-export const makeBundle = (directory: string, { runtime, rootfs, cgroup, memory, args = ['/true'] }: BundleOptions): string => {
+export const makeBundle = (
+  directory: string,
+  { runtime, rootfs, cgroup, memory, args = ['/true'] }: BundleOptions,
+): string => {
   mkdirSync(directory, { recursive: true })
   const file = join(directory, 'config.json')
   if (!existsSync(file)) {

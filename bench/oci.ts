@@ -33,9 +33,13 @@ const asItIs = (command: readonly string[]): readonly string[] => command
 const findRuntimes = ({ tare, standalone }: Tools): { runtimes: readonly Runtime[]; skipped: readonly string[] } => {
   const runtimes: Runtime[] = [{ name: 'tare oci', command: [tare, 'oci'], wrap: asItIs }]
   const skipped: string[] = []
-  if (existsSync(standalone)) runtimes.push({ name: `tare oci${STANDALONE}`, command: [standalone, 'oci'], wrap: asItIs })
+  if (existsSync(standalone))
+    runtimes.push({ name: `tare oci${STANDALONE}`, command: [standalone, 'oci'], wrap: asItIs })
   else skipped.push('the standalone program is skipped: npm run build:standalone makes it')
-  for (const [name, wrap] of [['runc', asItIs], ['crun', withoutUnified]] as const) {
+  for (const [name, wrap] of [
+    ['runc', asItIs],
+    ['crun', withoutUnified],
+  ] as const) {
     const path = findProgram(name)
     if (path === undefined) skipped.push(`${name} is skipped: it is not installed`)
     else runtimes.push({ name, command: [path], wrap })

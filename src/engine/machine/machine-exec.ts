@@ -97,7 +97,7 @@ const processOf = (
       user.uid === 0 ? capabilities : { ...capabilities, permitted: 0n, effective: 0n, inheritable: 0n, ambient: 0n },
     terminal: tty,
     size: typeof options.tty === 'object' ? options.tty : undefined,
-    console: false,
+    console: undefined,
     init: false,
   }
 }
