@@ -57,7 +57,7 @@ const timeBoot = async (directory: string, [program = '', ...args]: readonly str
   const watcher = watch(directory)
   try {
     const began = process.hrtime.bigint()
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(program, args, { stdio: 'ignore' })
     const up = new Promise<bigint>((resolve, reject) => {
       watcher.on('change', (_event, name) => {
         if (name === STATE && existsSync(file)) resolve(process.hrtime.bigint())

@@ -1,11 +1,12 @@
 import { createRequire } from 'node:module'
 
 /**
- * The words that start the command line which belongs to this library: Node, and bin/tare. The standalone program has
- * ./own-command-standalone.ts in the place of this file.
+ * The command line of Tare, as a command: what has to be done in a process of its own is done by it. The standalone
+ * program has ./own-command-standalone.ts in the place of this file.
  */
 export const ownCommand = (): readonly string[] => [
   process.execPath,
-  // As deep as the bundles are, in which this lies too.
+  '--',
+  // From every folder that the code is in once it is built (scripts/build.mjs).
   createRequire(import.meta.url).resolve('../../../bin/tare'),
 ]
