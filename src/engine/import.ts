@@ -1,5 +1,5 @@
 import { createReadStream, fstatSync, lstatSync, openSync, closeSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
 import { InputError } from '../linux/error.ts'
 import { fromNodeError } from '../linux/proc.ts'
@@ -109,6 +109,16 @@ const openFile = (path: string): ByteSource => {
   })
 }
 
+/** What has been unpacked was to be a system. */
+const refuseLayout = (tree: string, source: string | ByteSource): void => {
+  if (lstatSync(join(tree, 'oci-layout'), { throwIfNoEntry: false })?.isFile() !== true) return
+  throw new InputError({
+    operation: `use ${typeof source === 'string' ? source : 'the archive'} as a system`,
+    reason: 'it is an image layout in an archive',
+    hint: `That is written oci-archive:${typeof source === 'string' ? source : 'FILE'}.`,
+  })
+}
+
 /**
  * Makes a system of an archive, or of an image: a file's path, `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, or the bytes of an
  * archive. Archives may be compressed by gzip or zstd(1). Owners are those that the archive names, as root of the system sees
@@ -136,6 +146,7 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
       // Whoever is to write to it may never do so: waiting for that must end, too.
       if (signal !== undefined && bytes instanceof Readable) addAbortSignal(signal, bytes)
       await unpack(tree, decompressAny(bytes, zstd), false, filling)
+      refuseLayout(tree, source)
       return
     }
     const [path, tag] = splitTag(name)

@@ -85,6 +85,7 @@ test('skopeo and umoci take our images', { skip: NEEDS || lacks('skopeo', 'umoci
   assert.equal(Reflect.get(image, 'os'), 'linux')
   // All digests and sizes are checked on the way.
   call('skopeo', '--insecure-policy', 'copy', `oci:${base}/box.oci:12`, `oci-archive:${base}/copy.tar:other`)
+  assert.match(refusal(['import', join(base, 'copy.tar'), join(base, 'back')], base), /an image layout in an archive/)
   done('import', `oci-archive:${base}/copy.tar:other`, join(base, 'back'))
   assert.equal(describeTree(join(base, 'back')), describeTree(box))
   call('umoci', 'unpack', '--image', `${base}/box.oci:12`, `${base}/bundle`)
