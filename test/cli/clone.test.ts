@@ -20,7 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'node:test'
 import { call, describeTree, lacks, makeDirectory, makeTree, TREE_PROGRAMS } from '../image/tree.ts'
 import { makeSystem, NO_SYSTEM } from './system-tree.ts'
-import { NODE_ARGS, tare } from './tare.ts'
+import { PROGRAM, NODE_ARGS, tare } from './tare.ts'
 
 const NEEDS = lacks(...TREE_PROGRAMS, 'mknod', 'python3')
 
@@ -210,7 +210,7 @@ test('killed in the middle of going back, the machine is as it was', { skip: NEE
   done('snapshot', '-q', box, 'one')
   writeFileSync(join(box, 'etc/after'), '')
   const before = describeTree(box)
-  const child = spawn(process.execPath, [...NODE_ARGS, 'snapshot', 'restore', box, 'one'], { stdio: 'ignore' })
+  const child = spawn(PROGRAM, [...NODE_ARGS, 'snapshot', 'restore', box, 'one'], { stdio: 'ignore' })
   while (!readdirSync(base).some((name) => name.startsWith('.box.tare-') && existsSync(join(base, name, 'tree/bin'))))
     await sleep(2)
   child.kill('SIGKILL')
@@ -247,7 +247,7 @@ test(
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/tmp',
       USER: 'nobody',
-      TARE: [process.execPath, ...NODE_ARGS].join(' '),
+      TARE: [PROGRAM, ...NODE_ARGS].join(' '),
     }
     const { stdout, stderr, status } = spawnSync('unshare', ['-m', 'sh', '-c', `${mounts} && ${become}`, script], {
       encoding: 'utf8',

@@ -21,7 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'node:test'
 import { call, describeTree, lacks, makeDirectory, makeTree, TREE_PROGRAMS } from '../image/tree.ts'
 import { makeSystem, NO_SYSTEM } from './system-tree.ts'
-import { NODE_ARGS, tare } from './tare.ts'
+import { PROGRAM, NODE_ARGS, tare } from './tare.ts'
 
 const NEEDS = lacks('tar', ...TREE_PROGRAMS)
 
@@ -269,7 +269,7 @@ test('killed in the middle it leaves nothing under the name, and the next one ti
   const file = join(base, 'a.tar')
   done('export', '-o', file, box)
   const out = join(base, 'out')
-  const child = spawn(process.execPath, [...NODE_ARGS, 'import', '-', out], { stdio: ['pipe', 'ignore', 'ignore'] })
+  const child = spawn(PROGRAM, [...NODE_ARGS, 'import', '-', out], { stdio: ['pipe', 'ignore', 'ignore'] })
   child.stdin.on('error', () => undefined)
   child.stdin.write(readFileSync(file).subarray(0, 600_000))
   const begun = (): boolean =>
@@ -281,7 +281,7 @@ test('killed in the middle it leaves nothing under the name, and the next one ti
   assert.ok(readdirSync(base).some((name) => name.startsWith('.out.tare-')))
   done('import', file, out)
   assert.deepEqual(readdirSync(base).toSorted(), ['a.tar', 'box', 'out'])
-  const ended = spawn(process.execPath, [...NODE_ARGS, 'import', '-', `${out}2`], {
+  const ended = spawn(PROGRAM, [...NODE_ARGS, 'import', '-', `${out}2`], {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   ended.stdin.on('error', () => undefined)
@@ -323,7 +323,7 @@ test(
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/tmp',
       USER: 'nobody',
-      TARE: [process.execPath, ...NODE_ARGS].join(' '),
+      TARE: [PROGRAM, ...NODE_ARGS].join(' '),
     }
     const words = ['-m', 'sh', '-c', `${mounts} && ${become}`, script]
     const { stdout, stderr, status } = spawnSync('unshare', words, { encoding: 'utf8', cwd: '/', env })

@@ -22,9 +22,9 @@ const empty = (fd: number): void => {
   const here = `/proc/self/fd/${fd}`
   // Its owner may have no right to write to it, or even to read it.
   chmodSync(here, 0o700)
-  // Names are bytes, which need not be text.
-  for (const entry of readdirSync(Buffer.from(here), { withFileTypes: true, encoding: 'buffer' })) {
-    const below = Buffer.concat([Buffer.from(`${here}/`), entry.name])
+  // Names are bytes, which need not be text: a letter stands for one. As buffers, Bun gives them without types.
+  for (const entry of readdirSync(here, { withFileTypes: true, encoding: 'latin1' })) {
+    const below = Buffer.concat([Buffer.from(`${here}/`), Buffer.from(entry.name, 'latin1')])
     if (entry.isDirectory()) remove(below)
     else unlinkSync(below)
   }
