@@ -73,6 +73,8 @@ export const importCommand: Command = command({
       if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
       throw error
     } finally {
+      // Where it was given up before its end, who writes to it would keep us waiting under Bun.
+      if (source === '-') process.stdin.destroy()
       wait.release()
     }
   },
