@@ -6,7 +6,7 @@
  *     start(…)                 starts the stage
  *     proceed(child)           lets a stage go on that waits for its id maps
  *     finish(child)            after its end: why it could not become the stage
- *     watch(fd, …)             notice of a descriptor that becomes readable: a pidfd whose process ended (watch.c)
+ *     watch(fd, …)             notice of a descriptor that becomes readable or writable: a pidfd whose process ended (watch.c)
  *     unwatch(fd)              no such notice any more (watch.c)
  *
  * It has no policy and words no errors: a failure is a negative errno. TypeScript checks every argument first. */

@@ -1,4 +1,4 @@
-/* Notice of a descriptor that becomes readable, or whose other end is gone: watch() and unwatch() of the addon. */
+/* Notice of a descriptor that becomes readable or writable, or whose other end is gone: watch() and unwatch() of the addon. */
 #define _GNU_SOURCE
 #include "instance.h"
 
@@ -27,6 +27,7 @@ typedef struct uv_loop_s uv_loop_t;
 typedef struct uv_poll_s uv_poll_t;
 #define UV_POLL 8
 #define UV_READABLE 1
+#define UV_WRITABLE 2
 __attribute__((weak)) size_t uv_handle_size(int type);
 __attribute__((weak)) int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
 __attribute__((weak)) int uv_poll_start(uv_poll_t *handle, int events, void (*callback)(uv_poll_t *, int, int));
@@ -63,7 +64,7 @@ static void poll_ready(uv_poll_t *handle, int status, int events) {
     napi_close_handle_scope(poll->env, scope);
 }
 
-static int poll_begin(napi_env env, struct instance *instance, int fd, napi_value callback) {
+static int poll_begin(napi_env env, struct instance *instance, int fd, napi_value callback, bool write) {
     struct poll *poll = calloc(1, sizeof *poll + uv_handle_size(UV_POLL));
     if (!poll)
         return -ENOMEM;
@@ -81,7 +82,7 @@ static int poll_begin(napi_env env, struct instance *instance, int fd, napi_valu
         poll->next->self = &poll->next;
     instance->polls = poll;
     napi_create_reference(env, callback, 1, &poll->callback);
-    return uv_poll_start((uv_poll_t *)poll->handle, UV_READABLE, poll_ready);
+    return uv_poll_start((uv_poll_t *)poll->handle, write ? UV_WRITABLE : UV_READABLE, poll_ready);
 }
 
 static void polls_stop(void *data) {
@@ -183,7 +184,7 @@ static int watch_begin(napi_env env, struct instance *instance) {
     return 0;
 }
 
-static int watch_add(napi_env env, struct instance *instance, int fd, napi_value callback) {
+static int watch_add(napi_env env, struct instance *instance, int fd, napi_value callback, bool write) {
     if (instance->epoll < 0) {
         int error = watch_begin(env, instance);
         if (error < 0)
@@ -193,7 +194,7 @@ static int watch_add(napi_env env, struct instance *instance, int fd, napi_value
     if (!watch)
         return -ENOMEM;
     watch->id = ++instance->last_watch;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = watch->id};
+    struct epoll_event event = {.events = (write ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = watch->id};
     if (epoll_ctl(instance->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
         int error = errno;
         free(watch);
@@ -224,22 +225,25 @@ static void watch_prepare(napi_env env, struct instance *instance) {
         instance->loop = NULL;
 }
 
-/* watch(fd, callback): calls back once, when the descriptor is readable or its other end is gone. The descriptor
- * must stay open until then. While something is watched, the process stays. */
+/* watch(fd, callback, write): calls back once, when the descriptor is readable (with `write` writable) or its other end
+ * is gone. The descriptor must stay open until then. While something is watched, the process stays. */
 napi_value binding_watch(napi_env env, napi_callback_info info) {
-    size_t argc = 2;
-    napi_value argv[2];
+    size_t argc = 3;
+    napi_value argv[3];
     int32_t fd;
+    bool write = false;
     napi_valuetype type = napi_undefined;
     napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
-    if (argc == 2)
+    if (argc >= 2)
         napi_typeof(env, argv[1], &type);
     if (type != napi_function || napi_get_value_int32(env, argv[0], &fd) != napi_ok)
         return type_error(env, "watch: takes a descriptor and a function");
+    if (argc >= 3)
+        napi_get_value_bool(env, argv[2], &write);
     struct instance *instance = instance_of(env);
     if (!instance->prepared)
         watch_prepare(env, instance);
-    return number(env, instance->loop ? poll_begin(env, instance, fd, argv[1]) : watch_add(env, instance, fd, argv[1]));
+    return number(env, instance->loop ? poll_begin(env, instance, fd, argv[1], write) : watch_add(env, instance, fd, argv[1], write));
 }
 
 /* unwatch(fd): whether the descriptor is no longer watched; else its callback will still come. */

@@ -1,12 +1,11 @@
 import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
-import { binding } from '../linux/binding.ts'
 import { ERRNO } from '../linux/errno.ts'
 import { TareError } from '../linux/error.ts'
 import { O_NONBLOCK, O_RDONLY } from '../linux/fcntl.ts'
-import { syscall, trySyscall } from '../linux/syscall.ts'
+import { trySyscall } from '../linux/syscall.ts'
+import { WatchedDescriptor } from './watched-descriptor.ts'
 
-const F_SETFL = 4
 /** As much as a pipe holds. */
 const CHUNK = 65536
 const { EAGAIN = 11 } = ERRNO
@@ -16,25 +15,23 @@ const { EAGAIN = 11 } = ERRNO
  * of node:net does that for a pipe under Node alone; under Bun it reads nothing.
  */
 export class PipeReader extends Readable {
-  readonly #fd: number
-  #watched = false
+  readonly #end: WatchedDescriptor
 
   /** Takes the descriptor over. */
   constructor(fd: number) {
     super({ highWaterMark: CHUNK })
-    this.#fd = fd
-    syscall({ operation: 'read the output' }, 'fcntl', fd, F_SETFL, O_RDONLY | O_NONBLOCK)
+    this.#end = new WatchedDescriptor(fd, O_RDONLY | O_NONBLOCK, 'read the output')
     // Where nothing comes it is closed at its end, read or not.
     this.read(0)
   }
 
   override _read(): void {
-    if (!this.#watched) this.#readOn()
+    if (!this.#end.isWatched) this.#readOn()
   }
 
   #readOn(): void {
     const chunk = Buffer.allocUnsafeSlow(CHUNK)
-    const length = trySyscall('read', this.#fd, chunk, CHUNK)
+    const length = trySyscall('read', this.#end.fd, chunk, CHUNK)
     if (length > 0) this.push(length < CHUNK ? Buffer.from(chunk.subarray(0, length)) : chunk)
     else if (length === -EAGAIN) this.#watch()
     else if (length === 0) {
@@ -44,18 +41,12 @@ export class PipeReader extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // What is still watched must stay open until its callback has come.
-    if (!this.#watched || binding.unwatch(this.#fd)) trySyscall('close', this.#fd)
+    this.#end.close()
     done(error)
   }
 
   #watch(): void {
-    const result = binding.watch(this.#fd, () => {
-      this.#watched = false
-      if (this.destroyed) trySyscall('close', this.#fd)
-      else this.#readOn()
-    })
+    const result = this.#end.watch(() => this.#readOn(), 'readable')
     if (result < 0) this.destroy(new TareError({ operation: 'watch the output', errno: -result }))
-    else this.#watched = true
   }
 }

@@ -1,5 +1,4 @@
 import { write } from 'node:fs'
-import { Socket } from 'node:net'
 import { PassThrough, Readable, Writable, pipeline } from 'node:stream'
 import { ReadStream } from 'node:tty'
 import { InputError } from '../linux/error.ts'
@@ -11,6 +10,7 @@ import { makePipe } from '../runtime/stage.ts'
 import type { OutputOption, ProgramOptions } from './options.ts'
 import type { Output } from './output.ts'
 import { PipeOutput, streamOutput } from './output.ts'
+import { PipeWriter } from './pipe-writer.ts'
 
 /** Standard input, output and error of a program: its descriptors, and our ends of them as streams. */
 export interface Stdio {
@@ -42,7 +42,7 @@ const check = (option: OutputOption, what: string): OutputOption => {
 }
 
 /** What is written to a program that has closed its input is lost, as in a shell: no error. */
-const feed = (source: Readable, sink: Socket): void => {
+const feed = (source: Readable, sink: Writable): void => {
   pipeline(source, sink, () => undefined)
 }
 
@@ -52,7 +52,7 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
   const theirs = new Descriptors()
   let nothing: number | undefined
   const ignored = (): number => (nothing ??= theirs.add(openNothing()))
-  const streams: { stdin?: Socket; stdout?: PipeOutput; stderr?: PipeOutput } = {}
+  const streams: { stdin?: PipeWriter; stdout?: PipeOutput; stderr?: PipeOutput } = {}
   const output = (option: OutputOption, what: 'stdout' | 'stderr', own: number): number => {
     if (check(option, what) === 'inherit') return own
     if (option === 'ignore') return ignored()
@@ -76,7 +76,7 @@ export const makeStdio = (options: ProgramOptions): Stdio => {
   }
   const piped = (): number => {
     const [read, end] = makePipe()
-    const sink = new Socket({ fd: end, readable: false, writable: true })
+    const sink = new PipeWriter(end)
     // A program may end without reading all: that is no failure of ours.
     sink.on('error', () => undefined)
     streams.stdin = sink

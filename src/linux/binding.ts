@@ -11,7 +11,7 @@ interface Binding {
   start(flags: number, slots: Int32Array, cgroup: number, held: boolean, unshare: number, result: BigInt64Array): number
   proceed(child: bigint): number
   finish(child: bigint): number
-  watch(fd: number, callback: () => void): number
+  watch(fd: number, callback: () => void, write?: boolean): number
   unwatch(fd: number): boolean
 }
 
