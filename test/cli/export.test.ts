@@ -68,7 +68,7 @@ test('an archive goes from standard output to standard input', { skip: NEEDS }, 
   const base = join(box, '..')
   const words = [...NODE_ARGS].join(' ')
   const line = `"$0" ${words} export "$1" | gzip | "$0" ${words} import - "$2"`
-  execFileSync('sh', ['-c', line, process.execPath, box, join(base, 'back')], { stdio: 'ignore' })
+  execFileSync('sh', ['-c', line, PROGRAM, box, join(base, 'back')], { stdio: 'ignore' })
   assert.equal(describeTree(join(base, 'back')), describeTree(box))
 })
 
