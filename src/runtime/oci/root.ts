@@ -15,24 +15,6 @@ const CLONE_TREE = named(
 const CLONE_MOUNT = named(OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC, 'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC')
 const MNT_DETACH = named(2, 'MNT_DETACH')
 
-/**
- * A tree of the host as a detached mount in the stage. In another user namespace the stage may not be able to search the
- * way to it: then Tare opens it, if it is root, and hands it over.
- */
-export const sourceTree = (context: OciContext, source: string, recursive: boolean): Register => {
-  const words = {
-    what: `open ${source}`,
-    why: 'as a mount of its own, attached nowhere yet',
-    hints: { ENOENT: 'It does not exist on the host.', EACCES: 'You may not search a directory that leads to it.' },
-  }
-  const flags = recursive ? CLONE_TREE : CLONE_MOUNT
-  if (!(context.inUserNamespace && context.host.privileged))
-    return context.stage.callFor('tree', words, 'open_tree', [CWD, context.string(source), flags])
-  const path = context.ownData.string(source)
-  const own = context.prepare.mechanism('chroot').callFor(`tree ${source} fd`, words, 'open_tree', [CWD, path, flags])
-  return context.hand(own, source)
-}
-
 /** Changes how all mounts of the stage's namespace reach others, and others it. */
 const propagate = (context: OciContext, type: Propagation, recursive: boolean, why: string): void => {
   context.stage.call({ what: `make all mounts ${type}`, why }, 'mount_setattr', [
@@ -51,6 +33,34 @@ const propagationOf = (word: string): { readonly type: Propagation; readonly rec
   return { type, recursive: word !== type }
 }
 
+const FOLLOW = 'what is mounted on the host may still come, and nothing of ours goes there'
+
+/** Whether what is taken from the host only follows it; else, where the root is to be shared, the two are peers. */
+const followsHost = ({ oci }: OciContext): boolean =>
+  propagationOf(oci.linux?.rootfsPropagation ?? 'rslave').type !== 'shared'
+
+/**
+ * A tree of the host as a detached mount in the stage. In another user namespace the stage may not be able to search the
+ * way to it: then Tare opens it, if it is root, and hands it over. Such a tree is of the host's own mount namespace, so
+ * {@link planFollowHost} doesn't reach it: what it says is done for the tree itself.
+ */
+export const sourceTree = (context: OciContext, source: string, recursive: boolean): Register => {
+  const words = {
+    what: `open ${source}`,
+    why: 'as a mount of its own, attached nowhere yet',
+    hints: { ENOENT: 'It does not exist on the host.', EACCES: 'You may not search a directory that leads to it.' },
+  }
+  const flags = recursive ? CLONE_TREE : CLONE_MOUNT
+  if (!(context.inUserNamespace && context.host.privileged))
+    return context.stage.callFor('tree', words, 'open_tree', [CWD, context.string(source), flags])
+  const path = context.ownData.string(source)
+  const own = context.prepare.mechanism('chroot').callFor(`tree ${source} fd`, words, 'open_tree', [CWD, path, flags])
+  const tree = context.hand(own, source)
+  if (followsHost(context))
+    setAttributes(context, tree, { set: 0, propagation: 'slave', recursive }, `make ${source} slave`, FOLLOW)
+  return tree
+}
+
 /**
  * Before the sources of mounts are taken the mounts follow the host's, so that a source can go on doing so; or they are
  * its peers, where the root is to be shared. Afterwards nothing that is mounted here reaches the host any more.
@@ -58,10 +68,7 @@ const propagationOf = (word: string): { readonly type: Propagation; readonly rec
 export const planFollowHost = (context: OciContext): void => {
   context.stage.mechanism('chroot')
   if (context.namespaces.joined.has('mnt')) return
-  const word = context.oci.linux?.rootfsPropagation
-  const { type } = propagationOf(word ?? 'rslave')
-  if (type === 'shared') return
-  propagate(context, 'slave', true, 'what is mounted on the host may still come, and nothing of ours goes there')
+  if (followsHost(context)) propagate(context, 'slave', true, FOLLOW)
 }
 
 /** From here on nothing comes from the host and nothing goes there but through trees that were taken. */
