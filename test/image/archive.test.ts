@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import test from 'node:test'
 import type { TarEntry } from '../../src/image/tar/entry.ts'
 import { encodeEntry, TAR_END, tarPadding } from '../../src/image/tar/header.ts'
@@ -250,6 +251,16 @@ test('links within the system are followed, as it would itself', { skip: NEEDS }
   assert.equal(readFileSync(join(out, 'usr/lib/a'), 'utf8'), 'a')
   assert.equal(statSync(join(out, 'b')).ino, statSync(join(out, 'usr/lib/a')).ino)
   assert.equal(readFileSync(join(out, 'made/on/the/way'), 'utf8'), 'c')
+})
+
+test('zeros stay holes, however large the pieces are that they come in', { skip: NEEDS }, async () => {
+  const { out } = makeScene()
+  const content = `${'\0'.repeat(200 << 10)}${'x'.repeat(100)}${'\0'.repeat(3 << 20)}y`
+  const pieces: Uint8Array[] = []
+  for await (const piece of archive([[entry({ path: 'file' }), content]])) pieces.push(piece)
+  await unpackBytes(out, Readable.from([Buffer.concat(pieces)]))
+  assert.equal(readFileSync(join(out, 'file'), 'latin1'), content)
+  assert.ok(statSync(join(out, 'file')).blocks * 512 <= 256 << 10)
 })
 
 test('device nodes and foreign attributes are left out, and said', { skip: NEEDS }, async () => {

@@ -31,8 +31,9 @@ import { isWhiteout, Whiteouts } from './whiteout.ts'
 
 const S_IFIFO = 0o010000
 const SECOND = 1_000_000_000n
-/** Pieces of so many zeros become holes. */
+/** So many zeros and more become holes. */
 const HOLE = 4096
+/** As much as is looked at in one step. */
 const ZEROS = Buffer.alloc(64 << 10)
 
 export interface UnpackOptions {
@@ -366,13 +367,11 @@ class Unpacker {
 
 /** What is all zeros stays a hole. */
 const writeAt = (fd: number, bytes: Uint8Array, offset: number): void => {
-  if (
-    bytes.length >= HOLE &&
-    bytes.length <= ZEROS.length &&
-    ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0
-  )
-    return
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, offset + at)
+  for (let begin = 0; begin < bytes.length; begin += ZEROS.length) {
+    const part = bytes.subarray(begin, begin + ZEROS.length)
+    if (part.length >= HOLE && ZEROS.compare(part, 0, part.length, 0, part.length) === 0) continue
+    for (let at = 0; at < part.length;) at += writeSync(fd, part, at, part.length - at, offset + begin + at)
+  }
 }
 
 /** `struct timespec` of nanoseconds since 1970. */
