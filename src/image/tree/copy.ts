@@ -92,9 +92,9 @@ class TreeCopy {
       if (result < 0) throw this.#failed(path, 'linkat', -result)
       return
     }
+    if (kind === S_IFREG) await this.#file(entry)
+    else if (!this.#special(entry, kind)) return
     if (details.links > 1) this.#first.set(key, path)
-    if (kind === S_IFREG) return this.#file(entry)
-    this.#special(entry, kind)
   }
 
   #failed(path: string, call: string, errno: number): TareError {
@@ -130,7 +130,8 @@ class TreeCopy {
     }
   }
 
-  #special({ path, dirfd, name, details }: TreeEntry, kind: number): void {
+  /** False where it is left out. */
+  #special({ path, dirfd, name, details }: TreeEntry, kind: number): boolean {
     const { mode, uid, gid, represents } = details
     if (kind === S_IFLNK) {
       try {
@@ -142,7 +143,7 @@ class TreeCopy {
       const result = trySyscall('mknodat', this.#top, nameBytes(path), kind | 0o600, kernelDevice(represents))
       if (-result === EPERM) {
         this.#options.onLeftOut('device nodes left out, which root alone may make', shown(path))
-        return
+        return false
       }
       if (result < 0) throw this.#failed(path, 'mknodat', -result)
     }
@@ -154,6 +155,7 @@ class TreeCopy {
     }
     const timed = trySyscall('utimensat', this.#top, nameBytes(path), timesOf(details), AT_SYMLINK_NOFOLLOW)
     if (timed < 0) throw this.#failed(path, 'utimensat', -timed)
+    return true
   }
 
   /** The owner first: the kernel takes set-user-id and capabilities from a file that gets another. */
