@@ -93,7 +93,7 @@ const fillFromImage = async (
   return { digest, layers: layers.length }
 }
 
-const openFile = (path: string): ByteSource => {
+const openFile = (path: string): Readable => {
   try {
     const fd = openSync(path, 'r')
     if (!fstatSync(fd).isDirectory()) return createReadStream(path, { fd, highWaterMark: 256 << 10 })
@@ -140,14 +140,22 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
   const filling: Filling = { devices, signal, onProgress, onLeftOut: (what, path) => left.note(what, path) }
   const [, kind, name = ''] = typeof source === 'string' ? (IMAGE.exec(source) ?? []) : []
   let filled: Filled = { digest: undefined, layers: 1 }
+  const fillFromArchive = async (tree: string, bytes: ByteSource): Promise<void> => {
+    // Whoever is to write to it may never do so: waiting for that must end, too.
+    if (signal !== undefined && bytes instanceof Readable) addAbortSignal(signal, bytes)
+    await unpack(tree, decompressAny(bytes, zstd), false, filling)
+    refuseLayout(tree, source)
+  }
   const fill = async (tree: string): Promise<void> => {
+    if (typeof source !== 'string') return fillFromArchive(tree, source)
     if (kind === undefined) {
-      const bytes = typeof source === 'string' ? openFile(source) : source
-      // Whoever is to write to it may never do so: waiting for that must end, too.
-      if (signal !== undefined && bytes instanceof Readable) addAbortSignal(signal, bytes)
-      await unpack(tree, decompressAny(bytes, zstd), false, filling)
-      refuseLayout(tree, source)
-      return
+      const file = openFile(source)
+      try {
+        return await fillFromArchive(tree, file)
+      } finally {
+        // What is refused by its first bytes isn't read to its end, where it would be closed.
+        file.destroy()
+      }
     }
     const [path, tag] = splitTag(name)
     const layout = await openLayout(kind, path)

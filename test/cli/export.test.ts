@@ -12,6 +12,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -19,6 +20,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'node:test'
+import { importSystem } from '../../src/index.ts'
 import { call, describeTree, lacks, makeDirectory, makeTree, TREE_PROGRAMS } from '../image/tree.ts'
 import { makeSystem, NO_SYSTEM } from './system-tree.ts'
 import { PROGRAM, NODE_ARGS, tare } from './tare.ts'
@@ -234,6 +236,24 @@ test('what is no archive is refused, and nothing is left', { skip: NEEDS || lack
     ['a.xz', /it is compressed by xz\nPass it through: xz -dc/],
   ]
   for (const [name, said] of cases) assert.match(refusal(['import', join(base, name), join(base, 'out')], base), said)
+})
+
+test('a file that is refused does not stay open', { skip: NEEDS, timeout: 30_000 }, async () => {
+  const base = makeDirectory()
+  const file = join(base, 'a.tar.bz2')
+  writeFileSync(file, 'BZh9 and so on')
+  const isOpen = (): boolean =>
+    readdirSync('/proc/self/fd').some((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === file
+      } catch {
+        // That of the listing itself.
+        return false
+      }
+    })
+  await assert.rejects(importSystem(file, { output: join(base, 'out') }), /it is compressed by bzip2/)
+  // A stream closes its file in the background.
+  while (isOpen()) await sleep(5)
 })
 
 test('what is no system, is running or is in the way is refused', { skip: NEEDS }, async () => {

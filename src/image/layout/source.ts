@@ -36,24 +36,32 @@ async function* pieces(
 }
 
 /** A layout in a directory. Its files are opened without following a link at the end. */
-export const directoryLayout = (directory: string): LayoutSource => ({
-  name: directory,
-  open: (path) => {
-    let fd: number
-    try {
-      fd = openSync(join(directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    } catch (error) {
-      const wrong = fromNodeError(error, 'read', join(directory, path))
-      if (wrong.code === 'ENOENT') return undefined
-      throw wrong
-    }
-    const status = fstatSync(fd)
-    if (status.isFile()) return pieces(fd, 0, status.size, () => closeSync(fd))
-    closeSync(fd)
-    throw new InputError({ operation: 'use', target: join(directory, path), reason: 'it is no regular file' })
-  },
-  close: () => undefined,
-})
+export const directoryLayout = (directory: string): LayoutSource => {
+  // What is opened may never be read.
+  const opened = new Set<number>()
+  const close = (fd: number): void => {
+    if (opened.delete(fd)) closeSync(fd)
+  }
+  return {
+    name: directory,
+    open: (path) => {
+      let fd: number
+      try {
+        fd = openSync(join(directory, path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      } catch (error) {
+        const wrong = fromNodeError(error, 'read', join(directory, path))
+        if (wrong.code === 'ENOENT') return undefined
+        throw wrong
+      }
+      opened.add(fd)
+      const status = fstatSync(fd)
+      if (status.isFile()) return pieces(fd, 0, status.size, () => close(fd))
+      close(fd)
+      throw new InputError({ operation: 'use', target: join(directory, path), reason: 'it is no regular file' })
+    },
+    close: () => [...opened].forEach(close),
+  }
+}
 
 /** A layout in an archive (skopeo's `oci-archive`): where each file is in it is noted once, and read from there. */
 export const archiveLayout = async (file: string): Promise<LayoutSource> => {
