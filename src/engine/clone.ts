@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { InputError } from '../linux/error.ts'
 import { Losses } from '../rootfs/build/attributes.ts'
+import { checkPlace } from '../rootfs/build/place.ts'
 import { checkOptions } from './check-options.ts'
 import { readSettings, writeCopiedSettings } from './settings/settings.ts'
 import { withHeldSystem } from './held-system.ts'
@@ -43,7 +43,7 @@ export interface ClonedSystem {
 export const cloneSystem = async (directory: string, options: CloneOptions): Promise<ClonedSystem> => {
   checkOptions(options, CLONE_OPTIONS)
   const { output, signal } = options
-  const file = `${resolve(output)}.tare.json`
+  const file = `${checkPlace(output, false).path}.tare.json`
   if (existsSync(file))
     throw new InputError({
       operation: 'clone to',

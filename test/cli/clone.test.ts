@@ -13,6 +13,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -170,6 +171,13 @@ test('a clone has the settings of the other one, but for the host name', { skip:
   })
   rmSync(join(base, 'other'), { recursive: true })
   assert.match(refusal(['clone', box, join(base, 'other')], base), /there are settings of an earlier machine/)
+  mkdirSync(join(base, 'other'))
+  symlinkSync('other', join(base, 'link'))
+  assert.match(
+    refusal(['clone', box, join(base, 'link')], base),
+    /there are settings of an earlier machine: .*\/other\.tare\.json\n/,
+    'a link is followed to where the system would be',
+  )
 })
 
 test('what can not be copied is refused, and nothing is left', { skip: NEEDS }, async () => {
