@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { InputError } from '../../linux/error.ts'
+import { InputError, TareError } from '../../linux/error.ts'
 import { BOOT_OPTIONS } from '../boot-options.ts'
 import { BOOT_SHAPE } from './boot-shape.ts'
 import { mergeSettings } from './merge.ts'
-import { readSettings, settingsPath, settingsSchema } from './settings.ts'
+import { readSettings, settingsPath, settingsSchema, writeSettings } from './settings.ts'
 
 const base = mkdtempSync(join(tmpdir(), 'tare-settings-'))
 after(() => rmSync(base, { recursive: true }))
@@ -126,6 +126,19 @@ test('a file that others may write to is refused', () => {
   mkdirSync(file)
   assert.throws(() => readSettings(box), /that is no regular file/)
   rmSync(file, { recursive: true })
+})
+
+test('a link in the place of the file is not written through, and it is said', () => {
+  const system = join(base, 'system')
+  mkdirSync(join(system, 'sbin'), { recursive: true })
+  for (const name of ['bin', 'etc']) mkdirSync(join(system, name))
+  writeFileSync(join(system, 'sbin/init'), '', { mode: 0o755 })
+  symlinkSync('/dev/null', `${system}.tare.json`)
+  assert.throws(
+    () => writeSettings(system, { memory: '1g' }),
+    (error) =>
+      error instanceof TareError && /^cannot read the settings .*system\.tare\.json: ELOOP/.test(error.message),
+  )
 })
 
 test('what is given goes before, one by one where it has a name', () => {

@@ -72,16 +72,21 @@ const checkOwner = (fd: number, path: string): void => {
     throw new InputError({ operation, target: path, reason: `they are larger than ${LARGEST >> 20} MiB` })
 }
 
-/** The text of the file; undefined where there is none. */
-const readOwn = (path: string): string | undefined => {
-  let fd: number
+/** The file, open; undefined where there is none. Close it. */
+const openOwn = (path: string): number | undefined => {
   try {
-    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+    return openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
   } catch (error) {
     const wrong = fromNodeError(error, 'read the settings', path, { ELOOP: 'A link is not followed there.' })
     if (wrong.code === 'ENOENT') return undefined
     throw wrong
   }
+}
+
+/** The text of the file; undefined where there is none. */
+const readOwn = (path: string): string | undefined => {
+  const fd = openOwn(path)
+  if (fd === undefined) return undefined
   try {
     checkOwner(fd, path)
     return readFileSync(fd, 'utf8')
@@ -181,16 +186,12 @@ const replace = (path: string, content: string, mode: number): void => {
 const absolute = (options: BootOptions): BootOptions => fromFile(options, process.cwd())
 
 const modeOf = (path: string): number => {
+  const fd = openOwn(path)
+  if (fd === undefined) return 0o600
   try {
-    const fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
-    try {
-      return fstatSync(fd).mode & 0o755
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if (fromNodeError(error, 'read the settings', path).code === 'ENOENT') return 0o600
-    throw error
+    return fstatSync(fd).mode & 0o755
+  } finally {
+    closeSync(fd)
   }
 }
 
