@@ -61,6 +61,16 @@ const makeSnapshotsDirectory = (path: string): void => {
   }
 }
 
+/** Removes the directory if nothing is in it: another snapshot may be taken or removed meanwhile. */
+const removeIfEmpty = (base: string): void => {
+  try {
+    rmdirSync(base)
+  } catch (error) {
+    const wrong = fromNodeError(error, 'remove', base)
+    if (wrong.code !== 'ENOTEMPTY' && wrong.code !== 'ENOENT') throw wrong
+  }
+}
+
 /** `20261124T165530Z`, in the time of Greenwich. */
 const nameOfNow = (): string => new Date().toISOString().replace(/[-:]|\.\d+/g, '')
 
@@ -126,7 +136,7 @@ export const takeSnapshot = async (
       })
       return { name, path, method, warnings: left.sentences }
     } catch (error) {
-      if (!existing) rmdirSync(base)
+      if (!existing) removeIfEmpty(base)
       throw error
     }
   })
@@ -161,6 +171,5 @@ export const restoreSnapshot = async (
 export const removeSnapshot = async (directory: string, name: string): Promise<void> => {
   const { path } = findSnapshot(directory, name)
   await removeSystem(path)
-  const base = snapshotsDirectory(directory)
-  if (readdirSync(base).length === 0) rmdirSync(base)
+  removeIfEmpty(snapshotsDirectory(directory))
 }
