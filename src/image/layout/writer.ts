@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fromNodeError } from '../../linux/proc.ts'
 import type { ByteSource } from '../tar/byte-reader.ts'
@@ -41,7 +41,6 @@ export class LayoutWriter {
         this.#try(() => {
           for (let at = 0; at < piece.length;) at += writeSync(fd, piece, at)
         })
-      this.#try(() => fsyncSync(fd))
     } finally {
       closeSync(fd)
     }

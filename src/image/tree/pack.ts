@@ -31,7 +31,7 @@ export interface PackOptions {
 /** How much is put together before it is handed on, in bytes. */
 const PIECE = 256 << 10
 
-/** Puts small pieces together. What is given to it must not be changed afterwards, unless it is larger than a piece. */
+/** Puts small pieces together: what is given to it is copied. */
 class Pieces {
   #buffer = Buffer.allocUnsafe(PIECE)
   #used = 0
@@ -74,9 +74,11 @@ const entryFor = (entry: TreeEntry, type: TarType, linked: string | undefined): 
   }
 }
 
+/** `buffer` is what it is read by. */
 function* contentOf(
   { fd, path, details }: TreeEntry,
   pieces: Pieces,
+  buffer: Buffer,
 ): Generator<Uint8Array | undefined, void, undefined> {
   const changed = (): TareError =>
     new TareError({
@@ -92,10 +94,9 @@ function* contentOf(
     throw fromNodeError(error, 'read', shown(path))
   }
   try {
-    const buffer = Buffer.allocUnsafe(PIECE)
     let left = details.size
     while (left > 0) {
-      const count = readSync(file, buffer, 0, Math.min(PIECE, left), null)
+      const count = readSync(file, buffer, 0, Math.min(buffer.length, left), null)
       if (count === 0) throw changed()
       yield* pieces.add(buffer.subarray(0, count))
       left -= count
@@ -120,6 +121,7 @@ export async function* packTree(
   { signal, onLeftOut }: PackOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces = new Pieces()
+  const buffer = Buffer.allocUnsafe(PIECE)
   const first = new Map<string, string>()
   for (const entry of walkTree(top)) {
     const { details, path } = entry
@@ -135,7 +137,7 @@ export async function* packTree(
     const described = entryFor(entry, type, linked)
     yield* pieces.add(encodeEntry(described))
     if (described.type !== 'file' || details.size === 0) continue
-    for (const piece of contentOf(entry, pieces)) {
+    for (const piece of contentOf(entry, pieces, buffer)) {
       if (piece === undefined) await pause(signal)
       else yield piece
     }
