@@ -55,10 +55,10 @@ export const cloneSystem = async (directory: string, options: CloneOptions): Pro
   const left = new Losses()
   const work = { signal, onLeftOut: (what: string, path: string): void => left.note(what, path) }
   return withHeldSystem(directory, async (tree) => {
-    let method: CopyMethod = 'copy'
-    const path = await placeSystem(output, async (target) => {
-      method = await copySystem(tree, target, work)
+    const { path, made: method } = await placeSystem(output, async (target) => {
+      const copied = await copySystem(tree, target, work)
       await renewSystem(tree, target, work)
+      return copied
     })
     if (Object.keys(settings).length > 0) writeCopiedSettings(path, settings)
     return { path, method, warnings: left.sentences }

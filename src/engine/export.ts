@@ -198,13 +198,9 @@ const exportImage = async (
       onProgress,
     }
     if (format === 'oci') {
-      let written: Written | undefined
-      const fill = async (layout: string): Promise<void> => {
-        written = await writeLayout(tree, layout, writing)
-      }
       // Whatever is in a system, its shadow file among it, is nobody else's to read.
-      const path = await placeSystem(output, fill, 0o700)
-      return { path, size: written?.size ?? 0, digest: written?.digest }
+      const { path, made } = await placeSystem(output, (layout) => writeLayout(tree, layout, writing), 0o700)
+      return { path, ...made }
     }
     return await writeArchived(tree, resolve(output), writing)
   } finally {

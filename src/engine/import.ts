@@ -139,14 +139,14 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
   const left = new Losses()
   const filling: Filling = { devices, signal, onProgress, onLeftOut: (what, path) => left.note(what, path) }
   const [, kind, name = ''] = typeof source === 'string' ? (IMAGE.exec(source) ?? []) : []
-  let filled: Filled = { digest: undefined, layers: 1 }
-  const fillFromArchive = async (tree: string, bytes: ByteSource): Promise<void> => {
+  const fillFromArchive = async (tree: string, bytes: ByteSource): Promise<Filled> => {
     // Whoever is to write to it may never do so: waiting for that must end, too.
     if (signal !== undefined && bytes instanceof Readable) addAbortSignal(signal, bytes)
     await unpack(tree, decompressAny(bytes, zstd), false, filling)
     refuseLayout(tree, source)
+    return { digest: undefined, layers: 1 }
   }
-  const fill = async (tree: string): Promise<void> => {
+  const fill = async (tree: string): Promise<Filled> => {
     if (typeof source !== 'string') return fillFromArchive(tree, source)
     if (kind === undefined) {
       const file = openFile(source)
@@ -160,14 +160,14 @@ export const importSystem = async (source: string | ByteSource, options: ImportO
     const [path, tag] = splitTag(name)
     const layout = await openLayout(kind, path)
     try {
-      filled = await fillFromImage(layout, tag, tree, filling)
+      return await fillFromImage(layout, tag, tree, filling)
     } finally {
       layout.close()
     }
   }
   try {
-    const path = await placeSystem(output, fill)
-    return { path, ...filled, warnings: left.sentences }
+    const { path, made } = await placeSystem(output, fill)
+    return { path, ...made, warnings: left.sentences }
   } catch (error) {
     // A stream that was given up says so in its own way.
     signal?.throwIfAborted()

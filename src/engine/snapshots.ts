@@ -130,10 +130,9 @@ export const takeSnapshot = async (
       })
     makeSnapshotsDirectory(base)
     try {
-      let method: CopyMethod = 'copy'
-      const path = await placeSystem(join(base, name), async (target) => {
-        method = await copySystem(tree, target, { signal, onLeftOut: (what, each) => left.note(what, each) })
-      })
+      const { path, made: method } = await placeSystem(join(base, name), (target) =>
+        copySystem(tree, target, { signal, onLeftOut: (what, each) => left.note(what, each) }),
+      )
       return { name, path, method, warnings: left.sentences }
     } catch (error) {
       if (!existing) removeIfEmpty(base)
@@ -156,10 +155,9 @@ export const restoreSnapshot = async (
   return withHeldSystem(directory, async () => {
     const from = new SystemTree(snapshot.path)
     try {
-      let method: CopyMethod = 'copy'
-      const path = await replaceSystem(directory, async (target) => {
-        method = await copySystem(from, target, { signal, onLeftOut: (what, each) => left.note(what, each) })
-      })
+      const { path, made: method } = await replaceSystem(directory, (target) =>
+        copySystem(from, target, { signal, onLeftOut: (what, each) => left.note(what, each) }),
+      )
       return { name, path, method, warnings: left.sentences }
     } finally {
       from.close()

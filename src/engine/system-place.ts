@@ -36,7 +36,19 @@ const flush = (held: string, path: string): void => {
   }
 }
 
-const fillPlace = async (place: Place, fill: (tree: string) => Promise<void>, mode: number): Promise<string> => {
+/** A system that is in its place. */
+export interface PlacedSystem<T> {
+  /** Absolute. */
+  readonly path: string
+  /** What filling it has come to. */
+  readonly made: T
+}
+
+const fillPlace = async <T>(
+  place: Place,
+  fill: (tree: string) => Promise<T>,
+  mode: number,
+): Promise<PlacedSystem<T>> => {
   await removeStale(place)
   const workshop = new Workshop(place)
   const tree = join(workshop.path, TREE)
@@ -45,12 +57,12 @@ const fillPlace = async (place: Place, fill: (tree: string) => Promise<void>, mo
     chmodSync(workshop.held, 0o711)
     mkdirSync(join(workshop.held, TREE))
     chmodSync(join(workshop.held, TREE), mode)
-    await fill(tree)
+    const made = await fill(tree)
     flush(workshop.held, place.path)
     workshop.putPart(TREE)
     // What it takes the place of is there now.
     if (place.state === 'ours') await removeAsRoot(tree)
-    return place.path
+    return { path: place.path, made }
   } catch (error) {
     if (existsSync(tree) && readdirSync(tree).length > 0) await removeAsRoot(tree)
     throw error
@@ -61,18 +73,19 @@ const fillPlace = async (place: Place, fill: (tree: string) => Promise<void>, mo
 
 /**
  * Makes a new system: `fill` fills a directory beside the place, which is put there when it is complete. So there is all
- * of it or nothing; what an earlier one left that was killed is removed. Returns the absolute path. Throws
- * {@link InputError} where something is there.
+ * of it or nothing; what an earlier one left that was killed is removed. Throws {@link InputError} where something is there.
  */
-export const placeSystem = async (
+export const placeSystem = async <T>(
   output: string,
-  fill: (tree: string) => Promise<void>,
+  fill: (tree: string) => Promise<T>,
   mode = 0o755,
-): Promise<string> => fillPlace(checkPlace(output, false), fill, mode)
+): Promise<PlacedSystem<T>> => fillPlace(checkPlace(output, false), fill, mode)
 
 /** The same in place of a system that is there: at every moment there is the old one or the new one, as a whole. */
-export const replaceSystem = async (directory: string, fill: (tree: string) => Promise<void>): Promise<string> =>
-  fillPlace(takenPlace(directory), fill, 0o755)
+export const replaceSystem = async <T>(
+  directory: string,
+  fill: (tree: string) => Promise<T>,
+): Promise<PlacedSystem<T>> => fillPlace(takenPlace(directory), fill, 0o755)
 
 /** Removes a system. It goes out of sight at once, so that nobody finds a part of it. */
 export const removeSystem = async (path: string): Promise<void> => {
