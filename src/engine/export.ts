@@ -13,9 +13,10 @@ import { Losses } from '../rootfs/build/attributes.ts'
 import { findInit } from '../rootfs/init.ts'
 import type { SystemTree } from '../rootfs/system-tree.ts'
 import { checkOptions } from './check-options.ts'
-import type { CopyProgress, ExportFormat, ExportOptions } from './export-options.ts'
+import type { ExportFormat, ExportOptions } from './export-options.ts'
 import { COMPRESSIONS, EXPORT_FORMATS, EXPORT_OPTIONS } from './export-options.ts'
-import { openHeldSystem } from './held-system.ts'
+import { reported } from './copy-progress.ts'
+import { openHeldSystem, withHeldSystem } from './held-system.ts'
 import { replaceFile } from './replace-file.ts'
 import { placeSystem } from './system-place.ts'
 import type { TreeWorkOptions } from './tree-work.ts'
@@ -34,26 +35,6 @@ export interface ExportedSystem {
   readonly digest: string | undefined
   /** What was left out: sentences. */
   readonly warnings: readonly string[]
-}
-
-/** Milliseconds between two reports of progress, at least. */
-const REPORT = 150
-
-/** Tells how many bytes have passed. */
-export async function* reported(
-  source: ByteSource,
-  report: ((progress: CopyProgress) => void) | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let bytes = 0
-  let last = Number.NEGATIVE_INFINITY
-  for await (const piece of source) {
-    bytes += piece.length
-    if (report !== undefined && performance.now() - last >= REPORT) {
-      last = performance.now()
-      report({ bytes })
-    }
-    yield piece
-  }
 }
 
 const compressionOf = ({ compression, output, format = 'tar' }: ExportOptions): Compression => {
@@ -189,8 +170,7 @@ const exportImage = async (
   left: Losses,
 ): Promise<Written & { readonly path: string }> => {
   const { output, format, tag = 'latest', signal, onProgress } = options
-  const { tree, release } = openHeldSystem(directory)
-  try {
+  return withHeldSystem(directory, async (tree) => {
     const writing = {
       compression: compressionOf(options),
       tag,
@@ -202,10 +182,8 @@ const exportImage = async (
       const { path, made } = await placeSystem(output, (layout) => writeLayout(tree, layout, writing), 0o700)
       return { path, ...made }
     }
-    return await writeArchived(tree, resolve(output), writing)
-  } finally {
-    release()
-  }
+    return writeArchived(tree, resolve(output), writing)
+  })
 }
 
 /** A layout is made beside the file first: its index, which comes last, is read before all else. */

@@ -1,40 +1,12 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { TareError } from '../linux/error.ts'
 import { fromNodeError } from '../linux/proc.ts'
-import { syscall } from '../linux/syscall.ts'
 import type { Place } from '../rootfs/build/place.ts'
-import { checkPlace, staleWorkshops, takenPlace, Workshop } from '../rootfs/build/place.ts'
-import { runHelper } from './bootstrap/helper.ts'
+import { checkPlace, takenPlace, Workshop } from '../rootfs/build/place.ts'
+import { flush, removeAsRoot, removeStale } from './system-files.ts'
 
 const TREE = 'tree'
-
-/** Removes what an ordinary user can't remove: as root of its ids. */
-const removeAsRoot = async (...paths: readonly string[]): Promise<void> => {
-  if (process.geteuid?.() === 0) return
-  await runHelper(['rm', '-rf', '--one-file-system', '--', ...paths], { root: false }, { walls: false })
-}
-
-const removeStale = async (place: Place): Promise<void> => {
-  if (process.geteuid?.() === 0) return
-  for (const { path, release } of staleWorkshops(place)) {
-    try {
-      await removeAsRoot(join(path, TREE))
-    } finally {
-      release()
-    }
-  }
-}
-
-/** Waits until all of it is on the disk: what is put in its place stays whole if the machine loses its power. */
-const flush = (held: string, path: string): void => {
-  const fd = openSync(held, 'r')
-  try {
-    syscall({ operation: 'write to the disk', target: path }, 'syncfs', fd)
-  } finally {
-    closeSync(fd)
-  }
-}
 
 /** A system that is in its place. */
 export interface PlacedSystem<T> {
@@ -49,7 +21,7 @@ const fillPlace = async <T>(
   fill: (tree: string) => Promise<T>,
   mode: number,
 ): Promise<PlacedSystem<T>> => {
-  await removeStale(place)
+  await removeStale(place, TREE)
   const workshop = new Workshop(place)
   const tree = join(workshop.path, TREE)
   try {

@@ -1,11 +1,11 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { InputError } from '../../linux/error.ts'
-import { syscall } from '../../linux/syscall.ts'
-import type { Place } from '../../rootfs/build/place.ts'
-import { checkPlace, staleWorkshops, Workshop } from '../../rootfs/build/place.ts'
+import { checkPlace, Workshop } from '../../rootfs/build/place.ts'
 import { removeHeld } from '../../rootfs/build/remove-tree.ts'
 import { checkOptions } from '../check-options.ts'
+import { REPORT_INTERVAL } from '../copy-progress.ts'
+import { flush, removeAsRoot, removeStale } from '../system-files.ts'
 import { engineError } from './failure.ts'
 import type { Builder } from './helper.ts'
 import { runHelper } from './helper.ts'
@@ -37,9 +37,6 @@ export interface BootstrappedSystem {
   readonly warnings: readonly string[]
 }
 
-/** Milliseconds between two reports of progress, at least. */
-const REPORT = 150
-
 const CACHE_WORDS = ['use', 'refresh', 'none'] as const
 
 /** What is in a workshop. */
@@ -56,27 +53,10 @@ interface Site {
   readonly report: (progress: BootstrapProgress) => void
 }
 
-/** Removes what an ordinary user can't remove: as whom it was made, root of the user's ids. */
-const removeAsRoot = async (builder: Builder, ...paths: readonly string[]): Promise<void> => {
-  if (!builder.root) await runHelper(['rm', '-rf', '--one-file-system', '--', ...paths], builder, { walls: false })
-}
-
-/** An ordinary user's systems have files of ids that the user isn't: they are removed by whom they were made. */
-const removeStale = async (place: Place, builder: Builder): Promise<void> => {
-  if (builder.root) return
-  for (const { path, release } of staleWorkshops(place)) {
-    try {
-      await removeAsRoot(builder, join(path, TREE), join(path, TEMPORARY))
-    } finally {
-      release()
-    }
-  }
-}
-
 const isFilled = (path: string): boolean => existsSync(path) && readdirSync(path).length > 0
 
 const removeTreeOf = async ({ tree, builder }: Site): Promise<void> => {
-  await removeAsRoot(builder, tree)
+  await removeAsRoot(tree)
   if (builder.root) {
     const fd = openSync(tree, 'r')
     try {
@@ -102,22 +82,12 @@ const runEngine = async ({ system, engine }: BootstrapRequest, site: Site): Prom
     signal: site.signal,
     env: { TMPDIR: site.temporary },
     onLine: (line) => {
-      if (!reader.take(line) || performance.now() - last < REPORT) return
+      if (!reader.take(line) || performance.now() - last < REPORT_INTERVAL) return
       last = performance.now()
       site.report(reader.progress)
     },
   })
   if (!ok) throw engineError(system, engine.name, lines, ending)
-}
-
-/** Waits until all of it is on the disk: what is put in its place stays whole if the machine loses its power. */
-const flush = (held: string, path: string): void => {
-  const fd = openSync(held, 'r')
-  try {
-    syscall({ operation: 'write to the disk', target: path }, 'syncfs', fd)
-  } finally {
-    closeSync(fd)
-  }
 }
 
 /** Fills the tree. True if it is a copy of one that was kept. */
@@ -189,7 +159,7 @@ export const bootstrap = async (system: string, options: BootstrapOptions): Prom
   const request = resolveBootstrap(system, options, builder)
   signal?.throwIfAborted()
   const place = checkPlace(output, false)
-  await removeStale(place, builder)
+  await removeStale(place, TREE, TEMPORARY)
   const workshop = new Workshop(place)
   const site: Site = {
     builder,
@@ -207,7 +177,7 @@ export const bootstrap = async (system: string, options: BootstrapOptions): Prom
     const cached = await fill(request, site, options, warnings)
     signal?.throwIfAborted()
     site.report({ phase: 'finishing' })
-    await removeAsRoot(builder, site.temporary)
+    await removeAsRoot(site.temporary)
     flush(workshop.held, place.path)
     workshop.finishPart(TREE)
     const { architecture, variant, include, engine } = request
@@ -222,7 +192,7 @@ export const bootstrap = async (system: string, options: BootstrapOptions): Prom
       warnings,
     }
   } catch (error) {
-    if ([site.tree, site.temporary].some(isFilled)) await removeAsRoot(builder, site.tree, site.temporary)
+    if ([site.tree, site.temporary].some(isFilled)) await removeAsRoot(site.tree, site.temporary)
     throw error
   } finally {
     workshop.abandon()
