@@ -1,5 +1,6 @@
 import type { BootstrappedSystem, BootstrapProgress } from '../index.ts'
-import { formatBytes, formatDuration } from '../index.ts'
+import { formatBytes } from '../index.ts'
+import { tookText } from './made.ts'
 
 const WORDS: Readonly<Record<BootstrapProgress['phase'], string>> = {
   looking: 'looking at the mirror',
@@ -31,5 +32,5 @@ export const madeText = (
 ): string => {
   const what = [architecture, variant, ...(include.length === 0 ? [] : [`with ${include.join(', ')}`])].join(', ')
   const how = cached ? `as a copy of one that ${engine} made` : `by ${engine}`
-  return `made ${path}: ${system} (${what}) ${how} in ${formatDuration(Math.round(took / 100) * 100)}`
+  return `made ${path}: ${system} (${what}) ${how} in ${tookText(took)}`
 }

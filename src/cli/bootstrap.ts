@@ -2,13 +2,12 @@ import { bootstrap, BOOTSTRAP_VARIANTS } from '../index.ts'
 import { madeText, progressText } from './bootstrap-text.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
+import { reportMade } from './made.ts'
 import { machineOutput } from './machine-output.ts'
 import { progressLine } from './progress-line.ts'
-import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { untilDone } from './until-signal.ts'
 import { UsageError } from './usage-error.ts'
+import { wordOf } from './word-of.ts'
 
 const cacheOf = (use: boolean | undefined, refresh: boolean | undefined): 'use' | 'refresh' | 'none' => {
   if (use === false && refresh === true)
@@ -103,34 +102,23 @@ export const bootstrapCommand: Command = command({
   run: async ({ options, operands: [system = '', directory], terminal, name }) => {
     const output = machineOutput(name, directory, options.name)
     const cache = cacheOf(options.cache, options.refresh)
-    const quiet = options.quiet === true || options.json === true
-    const { show, clear } = progressLine(terminal)
+    const line = progressLine(terminal, options.quiet === true || options.json === true)
     const began = performance.now()
-    const wait = untilSignal()
-    try {
+    return untilDone(async (signal) => {
       const made = await bootstrap(system, {
         output,
         include: options.include,
-        variant: BOOTSTRAP_VARIANTS.find((each) => each === options.variant),
+        variant: wordOf(options.variant, BOOTSTRAP_VARIANTS),
         architecture: options.arch,
         mirror: options.mirror,
         keyring: options.keyring,
         cache,
         cacheDirectory: options['cache-dir'],
-        signal: wait.signal,
-        onProgress: quiet ? undefined : (progress) => show(progressText(progress)),
-      })
-      if (!quiet) clear()
-      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(made))
-      else if (!quiet) terminal.print(`${printable(madeText(made, performance.now() - began))}\n`)
+        signal,
+        onProgress: (progress) => line.show(progressText(progress)),
+      }).finally(line.clear)
+      reportMade(made, (each) => madeText(each, performance.now() - began), options, terminal)
       return 0
-    } catch (error) {
-      if (!quiet) clear()
-      if (wait.signal.aborted && error === wait.signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      wait.release()
-    }
+    })
   },
 })

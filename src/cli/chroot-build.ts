@@ -7,7 +7,7 @@ import { EXIT_STATUS, exitStatusOf } from './exit-status.ts'
 import { jsonText } from './json.ts'
 import type { Terminal } from './terminal.ts'
 import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { untilDone } from './until-signal.ts'
 import { UsageError } from './usage-error.ts'
 import { splitWords } from './words.ts'
 
@@ -193,40 +193,37 @@ export const chrootBuild: Command = command({
     const commands = tracedCommands(options.trace, operands)
     if (commands.length > 0 && root !== undefined)
       throw new UsageError('cannot use --trace with --root: what is traced runs on this host', 'Leave one out.')
-    const wait = untilSignal()
-    const { signal } = wait
-    try {
-      const plain = { include, exclude, etc: etc === true, accounts: account, root }
-      // What is wrong without a trace is wrong with it: nothing has been run then.
-      let found = closure(operands, plain)
-      const traced: TracedFile[] = []
-      for (const { written, words, stdin } of commands) {
-        const trace = await traceFiles(words, { stdin, time: options['trace-time'], signal })
-        warnAll(terminal, remarksOf(written, trace))
-        traced.push(...trace.files)
-      }
-      if (commands.length > 0) found = closure(operands, { ...plain, traced })
-      warnAll(terminal, found.warnings)
-      const built =
-        output === undefined || dry
-          ? undefined
-          : await buildRoot(found, { output, method, replace: options.replace === true, signal })
-      warnAll(terminal, built?.warnings ?? [])
-      if (options.json === true) {
-        terminal.print(jsonOf(found, built))
+    return untilDone(async (signal) => {
+      try {
+        const plain = { include, exclude, etc: etc === true, accounts: account, root }
+        // What is wrong without a trace is wrong with it: nothing has been run then.
+        let found = closure(operands, plain)
+        const traced: TracedFile[] = []
+        for (const { written, words, stdin } of commands) {
+          const trace = await traceFiles(words, { stdin, time: options['trace-time'], signal })
+          warnAll(terminal, remarksOf(written, trace))
+          traced.push(...trace.files)
+        }
+        if (commands.length > 0) found = closure(operands, { ...plain, traced })
+        warnAll(terminal, found.warnings)
+        const built =
+          output === undefined || dry
+            ? undefined
+            : await buildRoot(found, { output, method, replace: options.replace === true, signal })
+        warnAll(terminal, built?.warnings ?? [])
+        if (options.json === true) {
+          terminal.print(jsonOf(found, built))
+          return 0
+        }
+        if (options.quiet !== true) terminal.print(`${listing(found, terminal)}\n`)
+        terminal.print(`${printable(built === undefined ? totals(found) : builtText(found, built))}\n`)
         return 0
+      } catch (error) {
+        // A traced command that can't be executed is a failure of ours: 126 and 127 speak of the command that is run.
+        if (!(error instanceof TareError) || exitStatusOf(error) === EXIT_STATUS.failure) throw error
+        warnAll(terminal, [error.message])
+        return EXIT_STATUS.failure
       }
-      if (options.quiet !== true) terminal.print(`${listing(found, terminal)}\n`)
-      terminal.print(`${printable(built === undefined ? totals(found) : builtText(found, built))}\n`)
-      return 0
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
-      // A traced command that can't be executed is a failure of ours: 126 and 127 speak of the command that is run.
-      if (!(error instanceof TareError) || exitStatusOf(error) === EXIT_STATUS.failure) throw error
-      warnAll(terminal, [error.message])
-      return EXIT_STATUS.failure
-    } finally {
-      wait.release()
-    }
+    })
   },
 })

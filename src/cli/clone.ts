@@ -1,12 +1,10 @@
-import { cloneSystem, findMachine, formatDuration } from '../index.ts'
+import { cloneSystem, findMachine } from '../index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { copyMethodText } from './copy-text.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
+import { reportMade, tookText } from './made.ts'
 import { machineOutput } from './machine-output.ts'
-import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { untilDone } from './until-signal.ts'
 
 export const clone: Command = command({
   usage: ['[OPTION]... MACHINE DIR', '[OPTION]... --name=NAME MACHINE'],
@@ -28,21 +26,12 @@ export const clone: Command = command({
     const source = findMachine(word)
     const output = machineOutput(name, directory, options.name)
     const began = performance.now()
-    const wait = untilSignal()
-    try {
-      const made = await cloneSystem(source, { output, signal: wait.signal })
-      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(made))
-      else if (options.quiet !== true) {
-        const took = formatDuration(Math.round((performance.now() - began) / 100) * 100)
-        terminal.print(`${printable(`made ${made.path} ${copyMethodText(made.method)} in ${took}`)}\n`)
-      }
+    return untilDone(async (signal) => {
+      const cloned = await cloneSystem(source, { output, signal })
+      const text = ({ path, method }: typeof cloned): string =>
+        `made ${path} ${copyMethodText(method)} in ${tookText(performance.now() - began)}`
+      reportMade(cloned, text, options, terminal)
       return 0
-    } catch (error) {
-      if (wait.signal.aborted && error === wait.signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      wait.release()
-    }
+    })
   },
 })

@@ -1,27 +1,15 @@
 import type { ExportOptions } from '../index.ts'
-import {
-  COMPRESSIONS,
-  EXPORT_FORMATS,
-  exportArchive,
-  exportSystem,
-  findMachine,
-  formatBytes,
-  formatDuration,
-} from '../index.ts'
+import { COMPRESSIONS, EXPORT_FORMATS, exportArchive, exportSystem, findMachine, formatBytes } from '../index.ts'
 import { isTerminal } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
+import { reportMade, tookText } from './made.ts'
 import { progressLine } from './progress-line.ts'
 import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { untilDone } from './until-signal.ts'
 import { UsageError } from './usage-error.ts'
+import { wordOf } from './word-of.ts'
 import { writeOutput } from './write-output.ts'
-
-/** One of the words that an option takes. */
-const wordOf = <W extends string>(word: string | undefined, words: readonly W[]): W | undefined =>
-  words.find((each) => each === word)
 
 export const exportCommand: Command = command({
   description:
@@ -68,10 +56,8 @@ export const exportCommand: Command = command({
     const output = options.output === '-' ? undefined : options.output
     const compression = wordOf(options.compress, COMPRESSIONS)
     const format = wordOf(options.format, EXPORT_FORMATS)
-    const wait = untilSignal()
-    const { signal } = wait
     const directory = findMachine(word)
-    try {
+    return untilDone(async (signal) => {
       if (output === undefined) {
         if (format !== undefined && format !== 'tar')
           throw new UsageError(`cannot write ${format} to standard output: it is no stream`, 'Give --output.')
@@ -88,8 +74,7 @@ export const exportCommand: Command = command({
         await writeOutput(exportArchive(directory, { compression, signal, onLeftOut: left }))
         return 0
       }
-      const quiet = options.quiet === true || options.json === true
-      const line = progressLine(terminal, quiet)
+      const line = progressLine(terminal, options.quiet === true || options.json === true)
       const began = performance.now()
       const wanted: ExportOptions = {
         output,
@@ -99,19 +84,11 @@ export const exportCommand: Command = command({
         signal,
         onProgress: ({ bytes }) => line.show(`writing ${formatBytes(bytes)}`),
       }
-      const made = await exportSystem(directory, wanted).finally(line.clear)
-      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(made))
-      else if (!quiet) {
-        const took = formatDuration(Math.round((performance.now() - began) / 100) * 100)
-        terminal.print(`${printable(`wrote ${made.path}: ${formatBytes(made.size)} in ${took}`)}\n`)
-      }
+      const exported = await exportSystem(directory, wanted).finally(line.clear)
+      const text = ({ path, size }: typeof exported): string =>
+        `wrote ${path}: ${formatBytes(size)} in ${tookText(performance.now() - began)}`
+      reportMade(exported, text, options, terminal)
       return 0
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      wait.release()
-    }
+    })
   },
 })

@@ -1,13 +1,11 @@
-import { formatBytes, formatDuration, importSystem } from '../index.ts'
+import { formatBytes, importSystem } from '../index.ts'
 import { isTerminal } from '../linux/index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
+import { reportMade, tookText } from './made.ts'
 import { machineOutput } from './machine-output.ts'
 import { progressLine } from './progress-line.ts'
-import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { untilDone } from './until-signal.ts'
 import { UsageError } from './usage-error.ts'
 
 export const importCommand: Command = command({
@@ -50,32 +48,23 @@ export const importCommand: Command = command({
         'cannot read an archive from a terminal',
         'Give a file, or pass one in: tare import - DIR < FILE',
       )
-    const quiet = options.quiet === true || options.json === true
-    const line = progressLine(terminal, quiet)
+    const line = progressLine(terminal, options.quiet === true || options.json === true)
     const began = performance.now()
-    const wait = untilSignal()
-    const { signal } = wait
-    try {
-      const made = await importSystem(source === '-' ? process.stdin : source, {
-        output,
-        devices: options.devices,
-        signal,
-        onProgress: ({ bytes }) => line.show(`unpacking ${formatBytes(bytes)}`),
-      }).finally(line.clear)
-      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(made))
-      else if (!quiet) {
-        const took = formatDuration(Math.round((performance.now() - began) / 100) * 100)
-        terminal.print(`${printable(`made ${made.path} in ${took}`)}\n`)
+    return untilDone(async (signal) => {
+      try {
+        const imported = await importSystem(source === '-' ? process.stdin : source, {
+          output,
+          devices: options.devices,
+          signal,
+          onProgress: ({ bytes }) => line.show(`unpacking ${formatBytes(bytes)}`),
+        }).finally(line.clear)
+        const text = ({ path }: typeof imported): string => `made ${path} in ${tookText(performance.now() - began)}`
+        reportMade(imported, text, options, terminal)
+        return 0
+      } finally {
+        // Where it was given up before its end, who writes to it would keep us waiting under Bun.
+        if (source === '-') process.stdin.destroy()
       }
-      return 0
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      // Where it was given up before its end, who writes to it would keep us waiting under Bun.
-      if (source === '-') process.stdin.destroy()
-      wait.release()
-    }
+    })
   },
 })

@@ -2,10 +2,8 @@ import { findMachine, restoreSnapshot } from '../index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { copyMethodText } from './copy-text.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
-import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { reportMade } from './made.ts'
+import { untilDone } from './until-signal.ts'
 
 export const snapshotRestore: Command = command({
   description:
@@ -17,20 +15,12 @@ export const snapshotRestore: Command = command({
   operands: [{ name: 'MACHINE' }, { name: 'NAME' }],
   examples: [{ description: 'back to what it was', command: 'tare snapshot restore ./box before-upgrade' }],
   exitStatus: [['128+N', 'Signal N ended it; the machine is as it was.']],
-  run: async ({ options, operands: [word = '', name = ''], terminal }) => {
-    const wait = untilSignal()
-    try {
-      const made = await restoreSnapshot(findMachine(word), name, { signal: wait.signal })
-      for (const warning of made.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(made))
-      else if (options.quiet !== true)
-        terminal.print(`${printable(`${made.path} is as it was at ${made.name}, ${copyMethodText(made.method)}`)}\n`)
+  run: async ({ options, operands: [word = '', name = ''], terminal }) =>
+    untilDone(async (signal) => {
+      const restored = await restoreSnapshot(findMachine(word), name, { signal })
+      const text = ({ path, name: from, method }: typeof restored): string =>
+        `${path} is as it was at ${from}, ${copyMethodText(method)}`
+      reportMade(restored, text, options, terminal)
       return 0
-    } catch (error) {
-      if (wait.signal.aborted && error === wait.signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      wait.release()
-    }
-  },
+    }),
 })

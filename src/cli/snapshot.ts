@@ -2,10 +2,8 @@ import { findMachine, takeSnapshot } from '../index.ts'
 import type { Command } from './command.ts'
 import { command } from './command.ts'
 import { copyMethodText } from './copy-text.ts'
-import { EXIT_STATUS } from './exit-status.ts'
-import { jsonText } from './json.ts'
-import { printable } from './text.ts'
-import { untilSignal } from './until-signal.ts'
+import { reportMade } from './made.ts'
+import { untilDone } from './until-signal.ts'
 
 export const snapshot: Command = command({
   description:
@@ -21,20 +19,10 @@ export const snapshot: Command = command({
     { description: 'and back to it', command: 'tare snapshot restore ./box before-upgrade' },
   ],
   exitStatus: [['128+N', 'Signal N ended it; nothing is left.']],
-  run: async ({ options, operands: [word = '', name], terminal }) => {
-    const wait = untilSignal()
-    try {
-      const taken = await takeSnapshot(findMachine(word), name, { signal: wait.signal })
-      for (const warning of taken.warnings) terminal.warn(`tare: ${printable(warning)}`)
-      if (options.json === true) terminal.print(jsonText(taken))
-      else if (options.quiet !== true)
-        terminal.print(`${printable(`kept ${taken.name} ${copyMethodText(taken.method)}`)}\n`)
+  run: async ({ options, operands: [word = '', name], terminal }) =>
+    untilDone(async (signal) => {
+      const taken = await takeSnapshot(findMachine(word), name, { signal })
+      reportMade(taken, (each) => `kept ${each.name} ${copyMethodText(each.method)}`, options, terminal)
       return 0
-    } catch (error) {
-      if (wait.signal.aborted && error === wait.signal.reason) return wait.status() || EXIT_STATUS.failure
-      throw error
-    } finally {
-      wait.release()
-    }
-  },
+    }),
 })

@@ -7,6 +7,7 @@ import { runInForeground } from './foreground.ts'
 import { kindOption, kindsOf, parseWhole, programOf } from './namespace-options.ts'
 import type { OptionValues } from './options.ts'
 import { UsageError } from './usage-error.ts'
+import { wordOf } from './word-of.ts'
 import { wrongValue } from './wrong-value.ts'
 
 const IDS = 'User and group ids'
@@ -205,15 +206,12 @@ const environmentOf = (values: Values): Readonly<Record<string, string | undefin
   return Object.fromEntries(names.map((name) => [name, process.env[name]]))
 }
 
-const isOneOf = <Word extends string>(word: string | undefined, words: readonly Word[]): Word | undefined =>
-  words.find((each) => each === word)
-
 /** What the options mean: the new namespaces. */
 const unshareOptions = (values: Values): UnshareOptions | undefined => {
   const { kinds, files } = kindsOf(values)
   const uids = mapOf(values, 'user', () => process.geteuid?.() ?? 0)
   const gids = mapOf(values, 'group', () => process.getegid?.() ?? 0)
-  const setgroups = isOneOf(values.setgroups, ['allow', 'deny'])
+  const setgroups = wordOf(values.setgroups, ['allow', 'deny'])
   const mountBinfmt = values['mount-binfmt'] ?? (values['load-interp'] === undefined ? undefined : true)
   const all = new Set<NamespaceKind>(kinds)
   const owner = values.owner === undefined ? undefined : parseOwner(values.owner)
@@ -224,7 +222,7 @@ const unshareOptions = (values: Values): UnshareOptions | undefined => {
   const monotonic = seconds('monotonic', values)
   const boottime = seconds('boottime', values)
   if (all.size === 0) return undefined
-  const propagation = isOneOf(values.propagation, ['private', 'shared', 'slave', 'unchanged'])
+  const propagation = wordOf(values.propagation, ['private', 'shared', 'slave', 'unchanged'])
   return {
     kinds: [...all],
     persistent: files,

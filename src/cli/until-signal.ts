@@ -1,4 +1,4 @@
-import { signalStatus } from './exit-status.ts'
+import { EXIT_STATUS, signalStatus } from './exit-status.ts'
 
 /** Signals that ask a program to end, as ^C does. */
 const ENDING = [
@@ -35,5 +35,21 @@ export const untilSignal = (): SignalWait => {
     release: () => {
       for (const [name, listener] of listeners) process.off(name, listener)
     },
+  }
+}
+
+/**
+ * Does work until it is done, or a signal asks for the end, which aborts it. Resolves with the exit status of the work, or
+ * for the signal.
+ */
+export const untilDone = async (work: (signal: AbortSignal) => Promise<number>): Promise<number> => {
+  const { signal, status, release } = untilSignal()
+  try {
+    return await work(signal)
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return status() || EXIT_STATUS.failure
+    throw error
+  } finally {
+    release()
   }
 }
