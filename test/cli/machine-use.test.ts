@@ -1,17 +1,16 @@
 // Working with a machine in the background: `tare exec`, `tare attach`, `tare logs`. Needs root, for owners that are
 // mapped, and a cgroup hierarchy of version 2. Names are this process's own: all machines of a user are in one place.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import { bootMachine, machine } from '../../src/index.ts'
 import { getTermios, readCgroupLayout } from '../../src/linux/index.ts'
+import { until } from '../until.ts'
 import { NO_BUSYBOX, PASSWORD, makeBusybox } from './machine.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NODE_ARGS, NO_CONTAINERS, ROOT, isRoot, tare } from './tare.ts'
+import { NO_CONTAINERS, isRoot, startTare, tare } from './tare.ts'
 
 const NEEDS =
   NO_CONTAINERS ||
@@ -92,22 +91,19 @@ test('a program ends with tare, unless it is detached; and with the machine', { 
   assert.equal(detached.status, 0)
   const pid = Number(detached.stdout)
   // Descriptors are closed at an exec before the new command line is there.
-  while (readFileSync(`/proc/${pid}/cmdline`, 'utf8') === '') await sleep(1)
+  await until('there is a command line', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '')
   assert.equal(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), 'sleep\x001000\x00')
   const missing = tare(['exec', '-d', name, 'nothere'])
   assert.deepEqual([missing.status, missing.stdout], [127, ''])
 
-  const child = spawn(process.execPath, [...NODE_ARGS, 'exec', name, 'sh', '-c', 'echo $$; sleep 1001'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await once(child.stdout, 'data')
+  const child = startTare(['exec', name, 'sh', '-c', 'echo $$; sleep 1001'], ['ignore', 'pipe', 'inherit'])
+  assert.ok(child.stdout)
+  const [line]: unknown[] = await once(child.stdout, 'data')
+  const look = (): number | null => tare(['exec', name, 'sh', '-c', `kill -0 ${Number(String(line))}`]).status
+  assert.equal(look(), 0)
   child.kill('SIGKILL')
   await once(child, 'exit')
-  for (let round = 0; tare(['exec', name, 'ps']).stdout.includes('sh -c echo'); round++) {
-    assert.ok(round < 50, 'it has ended with tare')
-    await sleep(20)
-  }
+  await until('it has ended with tare', () => look() === 1)
   assert.ok(existsSync(`/proc/${pid}`), 'the other goes on')
   assert.equal(tare(['poweroff', '--force', name]).status, 0)
   assert.ok(!existsSync(`/proc/${pid}`) || /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1')))
@@ -170,19 +166,16 @@ test('the console is attached to, by two at once, and left', { skip: NEEDS || NO
 test('what the console says is kept, and followed until its end', { skip: NEEDS }, async (t) => {
   const name = await boot(t)
   const box = await machine(name)
-  const follower = spawn(process.execPath, [...NODE_ARGS, 'logs', '-f', name], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const follower = startTare(['logs', '-f', name], ['ignore', 'pipe', 'inherit'])
   let followed = ''
-  follower.stdout.on('data', (chunk: Buffer) => {
+  follower.stdout?.on('data', (chunk: Buffer) => {
     followed += chunk.toString()
   })
   // What comes after that comes from here alone.
-  while (!followed.includes('login: ')) await sleep(10)
+  await until('the login is followed', () => followed.includes('login: '))
   for (let number = 0; number < 3; number++)
     assert.equal(tare(['exec', name, 'sh', '-c', `echo line-${number} >/dev/console`]).status, 0)
-  while (!followed.includes('line-2\r\n')) await sleep(10)
+  await until('the lines are followed', () => followed.includes('line-2\r\n'))
   assert.equal(tare(['logs', '-n', '2', name]).stdout, 'line-1\r\nline-2\r\n')
   assert.equal(tare(['logs', '--tail=0', name]).stdout, '')
 
@@ -190,7 +183,7 @@ test('what the console says is kept, and followed until its end', { skip: NEEDS 
   const much = 'i=0; while [ $i -lt 40000 ]; do echo much-$i-abcdefghijklmnopqrstuvwxyz; i=$((i+1)); done >/dev/console'
   const result = await box.exec(['sh', '-c', much])
   assert.equal(result.exitCode, 0)
-  while (!followed.includes('much-39999-abcdefghijklmnopqrstuvwxyz\r\n')) await sleep(10)
+  await until('all is followed', () => followed.includes('much-39999-abcdefghijklmnopqrstuvwxyz\r\n'))
   const whole = tare(['logs', name]).stdout
   assert.equal(whole.length, 1 << 20)
   assert.ok(whole.endsWith('much-39999-abcdefghijklmnopqrstuvwxyz\r\n'))
