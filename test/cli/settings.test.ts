@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  rmdirSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -93,7 +94,8 @@ test('a machine is found by its name, and a name is never guessed', { skip: NEED
   mkdirSync(machinesDirectory(), { recursive: true, mode: 0o700 })
   t.after(() => {
     rmSync(place, { recursive: true, force: true })
-    if (!before) rmSync(machinesDirectory(), { recursive: true })
+    // Not what others have made in it meanwhile.
+    if (!before && readdirSync(machinesDirectory()).length === 0) rmdirSync(machinesDirectory())
   })
   renameSync(makeBusybox(), place)
   const elsewhere = mkdtempSync(join(tmpdir(), 'tare-elsewhere-'))
