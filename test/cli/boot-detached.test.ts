@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { MachineInfo } from '../../src/index.ts'
 import { readCgroupLayout } from '../../src/linux/index.ts'
-import { NO_BUSYBOX, makeBusybox } from './machine.ts'
+import { NO_BUSYBOX, makeBusybox, processesIn } from './machine.ts'
 import { NO_TERMINAL, Session } from './session.ts'
 import { NODE_ARGS, NO_CONTAINERS, PROGRAM, ROOT, isRoot, tare } from './tare.ts'
 
@@ -51,16 +51,6 @@ const isAlive = (pid: number): boolean => {
   const path = `/proc/${pid}/stat`
   return existsSync(path) && !/\) [ZX] /.test(readFileSync(path, 'latin1'))
 }
-
-/** Processes of this host whose root is a directory. */
-const processesIn = (directory: string): readonly string[] =>
-  readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(` ${directory} / `)
-    } catch {
-      return false // it has ended
-    }
-  })
 
 /** That nothing of a machine is there any more, apart from its directory. */
 const assertGone = (name: string, record: Record<string, unknown> | undefined): void => {
@@ -200,6 +190,7 @@ test('whatever of it is killed in mid-boot, it is there as a whole or not at all
       assertGone(name, undefined)
     } else {
       assert.ok(isAlive(there.pid ?? 0), `round ${round}`)
+      assert.ok(processesIn(tiny).length > 0, `round ${round}`)
       assert.deepEqual(tare(['poweroff', '--force', name]), ok)
     }
   }

@@ -1,10 +1,11 @@
 // `tare boot`. Needs root, for owners that are mapped, and a cgroup hierarchy of version 2.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getTermios } from '../../src/linux/index.ts'
+import { until } from '../until.ts'
 import {
   NO_BUSYBOX,
   NO_MACHINES,
@@ -14,26 +15,13 @@ import {
   logIn,
   makeBusybox,
   makeSystemd,
+  processesIn,
   startMachine,
 } from './machine.ts'
 import { Session } from './session.ts'
 import { tare } from './tare.ts'
 
 const NEEDS = NO_MACHINES
-
-/** Waits until no process has its root there. */
-const nothingIn = async (box: string): Promise<void> => {
-  const isIn = (pid: string): boolean => {
-    try {
-      return readlinkSync(`/proc/${pid}/root`).startsWith(box)
-    } catch {
-      return false // it has ended
-    }
-  }
-  const pids = (): readonly string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isIn(name))
-  for (const late = performance.now() + 10_000; pids().length > 0; await sleep(20))
-    assert.ok(performance.now() < late, `still there: ${pids().join(' ')}`)
-}
 
 test(
   'systemd boots to "running", with a login, and a file is there after the next boot',
@@ -202,10 +190,11 @@ test(
       await sleep(wait)
       process.kill(session.pid, 'SIGKILL')
       assert.equal(await session.status, 'SIGKILL')
-      await nothingIn(box)
+      await until('nothing of it is there', () => processesIn(box).length === 0)
     }
     const session = startMachine(t, ['boot', box])
     await logIn(session)
+    assert.ok(processesIn(box).length > 1)
     leave(session, 'poweroff')
     assert.equal(await session.end(), 0)
     assert.deepEqual(groupsOf(session.pid), [])

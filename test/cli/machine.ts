@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { after } from 'node:test'
 import { buildRoot, closure } from '../../src/index.ts'
@@ -161,6 +161,22 @@ export const groupsOf = (pid: number): readonly string[] => {
   const below = (directory: string): readonly string[] =>
     directories(directory).flatMap(({ name }) => (name.endsWith(`.${pid}`) ? [name] : below(join(directory, name))))
   return unified === undefined ? [] : below(unified.mountPoint)
+}
+
+/**
+ * Processes of this host that are in a system made here. By its mount, which they all see at "/": the link to its root
+ * directory says no more than "/" of a process in another mount namespace (proc_pid_root(5)). By the last two names of
+ * the directory, since the mount has it as its file system does; they are no other's.
+ */
+export const processesIn = (box: string): readonly string[] => {
+  const mount = `/${basename(dirname(box))}/${basename(box)} / `
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(mount)
+    } catch {
+      return false // it has ended
+    }
+  })
 }
 
 /** A machine, and a person in front of it; ended with the test, however that goes. */
