@@ -1,7 +1,6 @@
 // `tare boot -d` and what there is for machines in the background. Needs root, for owners that are mapped, and a cgroup
 // hierarchy of version 2. Names are this process's own: all machines of a user are in one place.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,9 +9,10 @@ import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { MachineInfo } from '../../src/index.ts'
 import { readCgroupLayout } from '../../src/linux/index.ts'
+import { until } from '../until.ts'
 import { NO_BUSYBOX, makeBusybox, processesIn } from './machine.ts'
 import { NO_TERMINAL, Session } from './session.ts'
-import { NODE_ARGS, NO_CONTAINERS, PROGRAM, ROOT, isRoot, tare } from './tare.ts'
+import { NO_CONTAINERS, isRoot, startTare, tare } from './tare.ts'
 
 const unified = readCgroupLayout().hierarchies.find(({ version }) => version === 2)
 const NEEDS =
@@ -135,10 +135,7 @@ test('a machine reboots under its name, from outside and from inside', { skip: N
 
   // As its own `reboot` does it: a signal to init, of which nobody outside knows.
   process.kill(find(name)?.pid ?? 0, 'SIGTERM')
-  for (let round = 0; recordOf(name)?.['boots'] !== 3 || recordOf(name)?.['started'] !== true; round++) {
-    assert.ok(round < 100, 'it was booted again')
-    await sleep(100)
-  }
+  await until('it was booted again', () => recordOf(name)?.['boots'] === 3 && recordOf(name)?.['started'] === true)
   const last = recordOf(name)
   assert.deepEqual(tare(['poweroff', '--force', name]), ok)
   assertGone(name, last)
@@ -150,19 +147,13 @@ test('a machine ends with its monitor, and what is left is removed', { skip: NEE
   boot(t, name, tiny)
   const record = recordOf(name)
   process.kill(pidIn(record, 'monitor'), 'SIGKILL')
-  for (let round = 0; isAlive(pidIn(record, 'container')); round++) {
-    assert.ok(round < 100, 'it has ended too')
-    await sleep(20)
-  }
+  await until('it has ended too', () => !isAlive(pidIn(record, 'container')))
   assert.equal(find(name), undefined)
   assertGone(name, record)
   boot(t, name, tiny)
   const second = recordOf(name)
   process.kill(pidIn(second, 'container'), 'SIGKILL')
-  for (let round = 0; isAlive(pidIn(second, 'monitor')); round++) {
-    assert.ok(round < 200, 'its monitor has cleaned up, and ended')
-    await sleep(20)
-  }
+  await until('its monitor has cleaned up, and ended', () => !isAlive(pidIn(second, 'monitor')))
   assertGone(name, second)
 })
 
@@ -171,10 +162,7 @@ test('whatever of it is killed in mid-boot, it is there as a whole or not at all
   const name = newName()
   t.after(() => tare(['poweroff', '--force', name]))
   for (let round = 0; round < 24; round++) {
-    const child = spawn(PROGRAM, [...NODE_ARGS, 'boot', '-d', '--name', name, tiny], {
-      cwd: ROOT,
-      stdio: 'ignore',
-    })
+    const child = startTare(['boot', '-d', '--name', name, tiny], 'ignore')
     const exited = once(child, 'exit')
     // From when the name is taken on: as far as it has come after so many milliseconds.
     while (recordOf(name) === undefined && child.exitCode === null) await sleep(1)
@@ -203,9 +191,7 @@ test('three machines are booted and switched off at once', { skip: NEEDS }, asyn
   const directories = names.map(() => makeBusybox())
   t.after(() => names.forEach((name) => tare(['poweroff', '--force', name])))
   const all = async (args: (index: number) => readonly string[]): Promise<void> => {
-    const children = names.map((_, index) =>
-      spawn(PROGRAM, [...NODE_ARGS, ...args(index)], { cwd: ROOT, stdio: 'ignore' }),
-    )
+    const children = names.map((_, index) => startTare(args(index), 'ignore'))
     for (const [status] of await Promise.all(children.map((child) => once(child, 'exit')))) assert.equal(status, 0)
   }
   await all((index) => ['boot', '-d', '--name', names[index] ?? '', directories[index] ?? ''])
@@ -220,7 +206,7 @@ test('the list is read while machines come and go', { skip: NEEDS }, async (t) =
   const name = newName()
   for (let round = 0; round < 4; round++) {
     boot(t, name, tiny)
-    const child = spawn(PROGRAM, [...NODE_ARGS, 'poweroff', '--force', name], { cwd: ROOT, stdio: 'ignore' })
+    const child = startTare(['poweroff', '--force', name], 'ignore')
     const exited = once(child, 'exit')
     while (child.exitCode === null) {
       listed()

@@ -1,20 +1,17 @@
 import { existsSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { OCI } from '../host/oci-bundle.ts'
 
 /** A runtime that the cases can be tried on. */
 export const RUNTIMES = ['tare', 'runc', 'crun'] as const
 
 export type RuntimeName = (typeof RUNTIMES)[number]
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
-
 /** crun refuses a hierarchy of version 2 below one of version 1, and looks for it nowhere but here. */
 const HYBRID = '/sys/fs/cgroup/unified'
 
 const COMMANDS: Readonly<Record<RuntimeName, readonly string[]>> = {
-  tare: [process.execPath, join(root, 'bin', 'tare'), 'oci'],
+  tare: [OCI],
   runc: ['runc'],
   crun: existsSync(HYBRID)
     ? ['unshare', '--mount', 'sh', '-c', `umount ${HYBRID} && exec crun "$@"`, 'crun']

@@ -1,6 +1,5 @@
 // Containers with a link to the host (network veth). The "host" is a network namespace that this process makes for itself.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -19,7 +18,8 @@ import { deleteTable, listTables } from '../../src/linux/netlink/nft-table.ts'
 import { forwardingProblem } from '../../src/network/forwarding.ts'
 import { HostLink } from '../../src/network/host-link.ts'
 import { NO_BUSYBOX, makeBusybox } from '../cli/machine.ts'
-import { TARE, tare } from '../cli/tare.ts'
+import { startTare, tare } from '../cli/tare.ts'
+import { until } from '../until.ts'
 import { expectNothingLeft, reapOrphans } from './leaks.ts'
 import { failOwnSteps, failStageSteps, subject } from './leaks-fault.ts'
 import {
@@ -241,27 +241,20 @@ linkTest('a port is free again when the container has ended', async () => {
 })
 
 linkTest('of a container whose tare was killed, its walls are left until the next is started', async (t) => {
-  const child = spawn(
-    process.execPath,
-    [TARE, 'run', '--network=veth', '-p', '8080:80', '-h', 'victim', 'sleep', '1000'],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
+  const child = startTare(
+    ['run', '--network=veth', '-p', '8080:80', '-h', 'victim', 'sleep', '1000'],
+    ['ignore', 'ignore', 'inherit'],
   )
   t.after(() => child.kill('SIGKILL'))
-  const until = async (condition: () => boolean): Promise<void> => {
-    for (const begin = performance.now(); !condition(); await sleep(10))
-      assert.ok(performance.now() - begin < 10_000, leftOfLinks().join())
-  }
-  await until(() => leftOfLinks().length === 3)
+  await until('the link and both tables are there', () => leftOfLinks().length === 3)
   const [name = ''] = leftOfLinks()
   assert.match(name, /^tare\d+-victim$/)
   child.kill('SIGKILL')
   await once(child, 'close')
-  await until(() => leftOfLinks().length === 1)
+  await until('all but one of them is gone', () => leftOfLinks().length === 1)
   assert.deepEqual(leftOfLinks(), [name], 'its link and what leads to it are gone at once')
   // Its PID 1 was given to this process when its parent was killed.
-  await until(() => reapOrphans() > 0)
+  await until('that has ended', () => reapOrphans() > 0)
   const { exitCode } = await run(['true'], { network: 'veth', publish: ['8080:80'] })
   assert.equal(exitCode, 0)
 })
@@ -418,7 +411,8 @@ test(
     call('poweroff', '--force', name)
     assert.deepEqual(leftOfLinks(), [])
     // One for each boot: what kept the machine is no child of who started it, and so was given to this process.
-    for (let orphans = reapOrphans(); orphans < 2; await sleep(10)) orphans += reapOrphans()
+    let orphans = 0
+    await until('both have ended', () => (orphans += reapOrphans()) >= 2)
     assert.equal(await askFromHere('tcp', '127.0.0.1', 8080), 'ECONNREFUSED')
   },
 )
