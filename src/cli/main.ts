@@ -1,10 +1,10 @@
 import type { Command, CommandEntry } from './command.ts'
 import { COMMANDS, INTERNAL } from './commands.ts'
+import { wordsOf } from './error-words.ts'
 import { exitStatusOf } from './exit-status.ts'
 import { suggest } from '../linux/index.ts'
 import type { Terminal } from './terminal.ts'
 import { openTerminal } from './terminal.ts'
-import { printable } from './text.ts'
 import { UsageError } from './usage-error.ts'
 
 /** The line under which `tare` presents itself. */
@@ -52,16 +52,6 @@ const dispatch = async (group: Group, argv: readonly string[], terminal: Termina
   if ('commands' in entry) return dispatch({ ...entry, name: path }, rest, terminal)
   const command = await entry.load()
   return command.run(rest, { name: path, summary: entry.summary, terminal, commands: COMMANDS })
-}
-
-/** Errors that were worded for people begin like this; every other one is a fault of Tare's own. */
-const isWorded = (error: Error): boolean => error.message.startsWith('cannot ')
-
-const wordsOf = (error: unknown): string => {
-  // Messages name paths and processes, whose names others chose.
-  if (error instanceof Error && isWorded(error)) return `tare: ${error.message.split('\n').map(printable).join('\n')}`
-  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return `tare: failed by a fault of its own, which is worth a report:\n${trace}`
 }
 
 /**

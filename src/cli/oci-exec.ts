@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { OciProcess, OciProcessChange } from '../index.ts'
 import { execContainer, parseProcess } from '../index.ts'
+import { isWorded } from './error-words.ts'
 import { signalStatus } from './exit-status.ts'
 import { parseCount } from './oci-create.ts'
 import type { OciVerb } from './oci-globals.ts'
@@ -29,7 +30,7 @@ const readProcess = (path: string): OciProcess => {
   try {
     return parseProcess(readFileSync(path, 'utf8'), path)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error) || error.message.startsWith('cannot ')) throw error
+    if (!(error instanceof Error && 'code' in error) || isWorded(error)) throw error
     throw new UsageError(`cannot read ${path} as a process: ${String(error.code)}`)
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Command, CommandText, Context } from './command.ts'
 import { command } from './command.ts'
+import { wordsOf } from './error-words.ts'
 import type { OptionSpec } from './options.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -48,7 +49,7 @@ export const warner =
   (globals: OciGlobals, terminal: Terminal) =>
   (error: Error): void => {
     writeLog(globals, lineOf(error), 'warning')
-    terminal.warn(`tare: ${error.message}`)
+    terminal.warn(wordsOf(error))
   }
 
 /** What a verb of the runtime is written as. */
@@ -98,7 +99,7 @@ export const ociVerb =
           return await spec.run(context, globals)
         } catch (error) {
           writeLog(globals, lineOf(error))
-          context.terminal.warn(`tare: ${error instanceof Error ? error.message : String(error)}`)
+          context.terminal.warn(wordsOf(error))
           return spec.failure ?? 1
         }
       },

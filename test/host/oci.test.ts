@@ -126,6 +126,8 @@ test('what can not be run is told when it is created, or started', { skip }, asy
   assert.match(line.msg, /cannot find missing in \/bin: ENOENT \(no such file or directory\)\. Give its path/)
   bundle(['/etc'])
   assert.match(oci('create', '--bundle', directory, 'box').stderr, /cannot run \/etc: ENOENT/)
+  const escape = oci('create', '--bundle', `${directory}/\x1b[31m`, 'box').stderr
+  assert.match(escape, /^tare: cannot \P{Cc}+: ENOENT \P{Cc}+\n/u, 'nothing in it controls the terminal')
   bundle(['/noexec'])
   writeFileSync(join(directory, 'rootfs/noexec'), 'neither a program nor a script', { mode: 0o755 })
   assert.equal(oci('create', '--bundle', directory, 'box').status, 0)
