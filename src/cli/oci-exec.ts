@@ -5,7 +5,7 @@ import { isWorded } from './error-words.ts'
 import { signalStatus } from './exit-status.ts'
 import { parseCount } from './oci-create.ts'
 import type { OciVerb } from './oci-globals.ts'
-import { ociVerb } from './oci-globals.ts'
+import { ociVerb, warner } from './oci-globals.ts'
 import { passSignals } from './oci-signals.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -87,7 +87,8 @@ export const ociExec: OciVerb = ociVerb({
     ['128+N', 'Signal N killed it.'],
     ['255', 'It could not be run.'],
   ],
-  run: async ({ options, operands, name }, { root }) => {
+  run: async ({ options, operands, name, terminal }, globals) => {
+    const { root } = globals
     const [id = '', ...words] = operands
     const args = words[0] === '--' ? words.slice(1) : words
     for (const option of ['apparmor', 'process-label', 'cgroup'] as const) refuse(option, options[option])
@@ -114,6 +115,7 @@ export const ociExec: OciVerb = ociVerb({
       preserveFds: parseCount('preserve-fds', options['preserve-fds']),
       foreground: options.detach !== true && options['console-socket'] === undefined,
       stdio: [0, 1, 2],
+      warn: warner(globals, terminal),
     })
     if (options.detach === true) return 0
     const status = await passSignals(program)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { OciResources } from '../index.ts'
 import { parseResources, updateContainer } from '../index.ts'
 import type { OciVerb } from './oci-globals.ts'
-import { ociVerb } from './oci-globals.ts'
+import { ociVerb, warner } from './oci-globals.ts'
 import { UsageError } from './usage-error.ts'
 
 const NUMBERS = [
@@ -70,9 +70,10 @@ export const ociUpdate: OciVerb = ociVerb({
     { description: 'less memory', command: 'tare oci update --memory 67108864 box' },
     { description: 'as an engine calls it', command: 'tare oci update --resources - box' },
   ],
-  run: ({ options, operands: [id = ''] }, { root }) => {
+  run: ({ options, operands: [id = ''], terminal }, globals) => {
     const { resources: file } = options
-    updateContainer(root, id, file === undefined ? fromOptions(options) : parseResources(read(file), file))
+    const resources = file === undefined ? fromOptions(options) : parseResources(read(file), file)
+    updateContainer(globals.root, id, resources, warner(globals, terminal))
     return 0
   },
 })

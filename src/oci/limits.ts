@@ -177,12 +177,13 @@ export const cgroupLimits = (resources: LinuxResources, currentMemory?: Integer)
   }
 }
 
-/** What is asked for and has no meaning any more: a sentence for each, to warn of. */
-export const obsoleteLimits = ({ memory }: LinuxResources): readonly string[] => [
-  ...(memory?.kernel === undefined
-    ? []
-    : ['linux.resources.memory.kernel is ignored: Linux has no such limit since 5.4']),
+const obsolete = (name: string, reason: string): InputError =>
+  new InputError({ operation: 'set', target: `linux.resources.${name}`, reason, hint: 'It is left out.' })
+
+/** What is asked for and has no meaning any more, to warn of. */
+export const obsoleteLimits = ({ memory }: LinuxResources): readonly InputError[] => [
+  ...(memory?.kernel === undefined ? [] : [obsolete('memory.kernel', 'Linux has no such limit since 5.4')]),
   ...(memory?.useHierarchy === false
-    ? ['linux.resources.memory.useHierarchy is ignored: Linux always accounts hierarchically since 5.11']
+    ? [obsolete('memory.useHierarchy', 'Linux always accounts hierarchically since 5.11')]
     : []),
 ]

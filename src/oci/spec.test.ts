@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Spec } from './spec.ts'
 import { parseProcess, parseSpec } from './spec.ts'
+import { OCI_VERSION_MIN } from './version.ts'
 
 const BASE = { ociVersion: '1.3.0', root: { path: 'rootfs' } }
 
@@ -20,6 +21,11 @@ test('the least of a specification', () => {
   assert.equal(spec.ociVersion, '1.3.0')
   assert.deepEqual(spec.root, { path: 'rootfs', readonly: undefined })
   assert.equal(spec.process, undefined)
+})
+
+test('every version 1 is taken', () => {
+  for (const ociVersion of [OCI_VERSION_MIN, '1.0.2-dev', '1.2.1+dev', '1.99.0'])
+    assert.equal(read({ ociVersion }).ociVersion, ociVersion)
 })
 
 test('limits of 64 bits keep all their bits', () => {

@@ -139,6 +139,40 @@ test('what can not be run is told when it is created, or started', { skip }, asy
   reapOrphans()
 })
 
+test('what can not be had and hinders nothing is warned of', { skip }, (t) => {
+  const { directory, oci, bundle } = scene(t)
+  const log = join(directory, 'log')
+  const warnings = (): readonly string[] => {
+    const lines = readFileSync(log, 'utf8').trim().split('\n')
+    writeFileSync(log, '')
+    return lines.map((line) => {
+      const { level, msg }: Record<string, string> = JSON.parse(line)
+      return `${level}: ${msg}`
+    })
+  }
+  const call = (...args: readonly string[]) => oci('--log', log, '--log-format', 'json', ...args)
+  const granted = 'warning: cannot grant CAP_MAGIC: this kernel has no such capability'
+  const limits = [
+    'warning: cannot set linux.resources.memory.kernel: Linux has no such limit since 5.4. It is left out.',
+    'warning: cannot set linux.resources.memory.useHierarchy: Linux always accounts hierarchically since 5.11. It is left out.',
+  ]
+  const resources = { memory: { kernel: 1_000_000, useHierarchy: false } }
+  bundle(['sleep', '1000'], ({ process, linux }) => {
+    process['capabilities'] = { bounding: ['CAP_MAGIC', 'CAP_KILL'], permitted: ['CAP_MAGIC'] }
+    linux['resources'] = resources
+  })
+  assert.equal(call('create', '--bundle', directory, 'box').status, 0)
+  assert.deepEqual(warnings(), [granted, ...limits])
+  assert.equal(call('start', 'box').status, 0)
+  assert.equal(call('exec', 'box', 'true').status, 0)
+  assert.deepEqual(warnings(), [granted])
+  writeFileSync(join(directory, 'resources'), JSON.stringify(resources))
+  assert.equal(call('update', '--resources', join(directory, 'resources'), 'box').status, 0)
+  assert.deepEqual(warnings(), limits)
+  assert.equal(oci('delete', '--force', 'box').status, 0)
+  reapOrphans()
+})
+
 test('hooks run in their order and place, with the state', { skip }, (t) => {
   const { directory, oci, bundle } = scene(t)
   const log = join(directory, 'hooks')

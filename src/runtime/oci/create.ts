@@ -1,5 +1,6 @@
 import { writeFileSync, renameSync } from 'node:fs'
 import { Buffer } from 'node:buffer'
+import { obsoleteLimits } from '../../oci/limits.ts'
 import type { State } from '../../oci/state.ts'
 import type { Cgroup } from '../../linux/cgroup/cgroup.ts'
 import { InputError } from '../../linux/error.ts'
@@ -22,6 +23,7 @@ import { planBundle } from './plan.ts'
 import { processSpecOf, seccompOf } from './process-spec.ts'
 import type { ContainerRecord } from './record.ts'
 import { startTimeOf, stateOf, withoutProcess } from './status.ts'
+import type { Warn } from './warn.ts'
 
 export interface CreateOptions {
   /** Where containers keep their state: ROOT/ID. */
@@ -40,8 +42,7 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean | undefined
   readonly systemdCgroup?: boolean | undefined
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
-  /** Is told of what went wrong without anything following from it: a poststop hook that fails. */
-  readonly warn?: ((error: Error) => void) | undefined
+  readonly warn?: Warn | undefined
 }
 
 /** Writes a process id to a file: whoever reads it sees all of it, or no file. */
@@ -135,7 +136,7 @@ export interface Created {
  * If anything fails nothing is left of it. The container's directory is locked until the caller unlocks it.
  */
 export const makeContainer = async (options: CreateOptions, wait: boolean): Promise<Created> => {
-  const { root, id, preserveFds = 0, consoleSocket, pidFile } = options
+  const { root, id, preserveFds = 0, consoleSocket, pidFile, warn = () => {} } = options
   const directory = new ContainerDirectory(root, id)
   if (options.systemdCgroup === true)
     throw new InputError({
@@ -155,7 +156,9 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     rootfs: loaded.rootfs,
     seccomp: await seccompOf(spec.linux?.seccomp),
     newKeyring: !noNewKeyring,
+    warn,
   })
+  for (const error of obsoleteLimits(spec.linux?.resources ?? {})) warn(error)
   const request = {
     id,
     bundle: loaded.bundle,
@@ -220,8 +223,7 @@ export const makeContainer = async (options: CreateOptions, wait: boolean): Prom
     launched?.release()
     await cgroup?.remove()
     // Once there was a process its life ends as any does (runtime-spec, runtime.md, Lifecycle).
-    if (record.pid !== undefined)
-      await runLastHooks(record.poststop, stateOf(record, 'stopped'), options.warn ?? (() => {}))
+    if (record.pid !== undefined) await runLastHooks(record.poststop, stateOf(record, 'stopped'), warn)
     directory.remove()
     throw error
   } finally {

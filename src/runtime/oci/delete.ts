@@ -7,6 +7,7 @@ import { runLastHooks } from './host-hooks.ts'
 import { groupsOf, thawGroups } from './kill.ts'
 import type { ContainerRecord } from './record.ts'
 import { holdProcess, isAlive, stateOf, statusOf, wrongStatus } from './status.ts'
+import type { Warn } from './warn.ts'
 
 const SIGKILL = 9
 
@@ -44,9 +45,6 @@ export const removeContainer = async (
   await runLastHooks(record.poststop, stateOf(record, 'stopped'), warn)
   directory.remove()
 }
-
-/** Is told of what went wrong without anything following from it: a poststop hook that fails. */
-export type Warn = (error: Error) => void
 
 export interface DeleteOptions {
   readonly root: string

@@ -26,6 +26,7 @@ import { processSpecOf, seccompOf } from './process-spec.ts'
 import type { ContainerRecord } from './record.ts'
 import { refuseProcess } from './refuse.ts'
 import { holdProcess, statusOf, wrongStatus } from './status.ts'
+import type { Warn } from './warn.ts'
 
 /** What is changed of the container's own process for one more. */
 export interface ProcessChange {
@@ -53,6 +54,7 @@ export interface OciExecOptions {
   readonly foreground?: boolean | undefined
   readonly preserveFds?: number | undefined
   readonly stdio: readonly [stdin: number, stdout: number, stderr: number]
+  readonly warn?: Warn | undefined
 }
 
 /** A program that was started in a container. */
@@ -153,6 +155,7 @@ export const execContainer = async (options: OciExecOptions): Promise<OciExec> =
       rootfs: `/proc/${record.pid ?? 0}/root`,
       seccomp: await seccompOf(config.linux?.seccomp),
       newKeyring: false,
+      warn: options.warn,
     })
     const { joins, files, births } = openGroups(record, descriptors)
     const console = new ConsoleEnds(asked.terminal === true, consoleSocket, descriptors)

@@ -17,6 +17,7 @@ import { Descriptors } from '../descriptors.ts'
 import { unblockSignals } from '../plan/program.ts'
 import { setupError } from '../running.ts'
 import { finishStage, makePipe, planDescriptor, startStage, stepTaken } from '../stage.ts'
+import type { Warn } from './warn.ts'
 
 const SIGKILL = 9
 const MFD_CLOEXEC = 1
@@ -105,11 +106,7 @@ const runHook = async (name: HookName, hook: Hook, state: State): Promise<void> 
  * Runs the hooks that are last, all of them: what one fails with is passed to `warn`, and the rest goes on (runtime-spec,
  * runtime.md, Lifecycle).
  */
-export const runLastHooks = async (
-  hooks: readonly Hook[] | undefined,
-  state: State,
-  warn: (error: Error) => void,
-): Promise<void> => {
+export const runLastHooks = async (hooks: readonly Hook[] | undefined, state: State, warn: Warn): Promise<void> => {
   for (const hook of hooks ?? [])
     await runHook('poststop', hook, state).catch((error: unknown) => {
       if (!(error instanceof TareError)) throw error

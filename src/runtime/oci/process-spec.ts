@@ -9,10 +9,13 @@ import { RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../../linux/open-how.ts'
 import { openat2 } from '../../linux/openat2.ts'
 import type { SeccompProfile } from '../../linux/seccomp/profile.ts'
 import type { Capabilities, ProcessSpec, SeccompSpec } from '../spec.ts'
+import type { Warn } from './warn.ts'
 
-/** What can be given: as far as this kernel knows it. What isn't known can't be granted, and is passed over as elsewhere. */
-const capabilitiesOf = (process: Process): Capabilities => {
-  const { refused: _, ...sets } = grantCapabilities(process.capabilities, kernelCapabilities())
+/** What can be given: as far as this kernel knows it. What isn't known can't be granted, and is warned of (config.md, Linux Process). */
+const capabilitiesOf = (process: Process, warn: Warn): Capabilities => {
+  const { refused, ...sets } = grantCapabilities(process.capabilities, kernelCapabilities())
+  for (const name of refused)
+    warn(new InputError({ operation: 'grant', target: name, reason: 'this kernel has no such capability' }))
   // One that isn't both can't be ambient (capabilities(7)); engines write such sets all the same.
   return { ...sets, ambient: sets.ambient & sets.permitted & sets.inheritable }
 }
@@ -60,10 +63,15 @@ export interface ProcessOptions {
   readonly rootfs: string
   readonly seccomp: SeccompSpec | undefined
   readonly newKeyring: boolean
+  /** Is told of capabilities that can't be granted. */
+  readonly warn?: Warn | undefined
 }
 
 /** `process` decided in full. Throws {@link InputError} for a terminal with a size of nothing. */
-export const processSpecOf = (process: Process, { rootfs, seccomp, newKeyring }: ProcessOptions): ProcessSpec => {
+export const processSpecOf = (
+  process: Process,
+  { rootfs, seccomp, newKeyring, warn = () => {} }: ProcessOptions,
+): ProcessSpec => {
   const { user, args, cwd, env = [], consoleSize } = process
   if (args[0] === '')
     throw new InputError({ operation: 'use', target: 'process.args', reason: 'the program has no name' })
@@ -77,7 +85,7 @@ export const processSpecOf = (process: Process, { rootfs, seccomp, newKeyring }:
     gid: user.gid,
     groups: user.additionalGids ?? [],
     umask: user.umask ?? 0o022,
-    capabilities: capabilitiesOf(process),
+    capabilities: capabilitiesOf(process, warn),
     noNewPrivileges: process.noNewPrivileges === true,
     rlimits: numberRlimits(process.rlimits).map((limit) => ({
       ...limit,
